@@ -45,10 +45,13 @@ struct pciehsm_transport_ops {
  * struct pciehsm_transport - to be embedded in an implementation's own structure
  * @ops:	what it does
  * @max_msg:	greatest request and answer, bytes
+ * @timeout_ms:	what the functions of pciehsm.h hand to @message: how long the card may
+ *		be silent; 0: the default. Set by who opened it, before its first use.
  */
 struct pciehsm_transport {
 	const struct pciehsm_transport_ops	*ops;
 	size_t					max_msg;
+	unsigned int				timeout_ms;
 };
 
 /**
