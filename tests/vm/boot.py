@@ -56,11 +56,17 @@ def output(*argv, cwd=None):
     return run.stdout
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+OUR_PID = os.getpid()
+
+
 def die_with_parent():
     """For Popen's preexec_fn: be killed when the parent ends, however it ends."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    pr_set_pdeathsig = 1
-    libc.prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != OUR_PID:
+        # It ended before the line above.
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Kernel:

@@ -308,7 +308,11 @@ class Machine:
             end.close()
         boot.say(f'booting {self.kernel.release} on {accel.upper()} with '
                  f'{len(self.cards)} card(s) ...')
-        self.qmp.execute('qmp_capabilities')
+        try:
+            self.qmp.execute('qmp_capabilities')
+        except (Failure, ConnectionError) as e:
+            self.kill()
+            raise Failure(f'QEMU does not start:\n{self.qemu_messages().strip()}') from e
 
     # --- the event loop ---
 
