@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# pciehsm: the card, its driver, its userspace, and how they are tried together.
+# Everything built goes to build/; what takes long (QEMU, the guest's kernel) is
+# kept in ${XDG_CACHE_HOME:-~/.cache}/pciehsm. `make help` lists the targets.
+
+JOBS ?= $(shell nproc)
+BUILD := $(CURDIR)/build
+
+# The kernel that the guest boots, which need not be the one running here.
+KERNEL_RELEASE = $(shell dpkg-query -W -f='$${Depends}' linux-headers-amd64 2>/dev/null | \
+	sed -n 's/.*linux-headers-\([^ ]*\) .*/\1/p')
+KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
+
+# One part after the other, each in parallel in itself, so that progress can be read.
+.NOTPARALLEL:
+parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+submake = +$(MAKE) --no-print-directory $(parallel)
+
+.PHONY: all kmod userspace qemu deps demo check vm unit clean help
+
+all: kmod userspace qemu
+
+# Kernels before 6.13 build a module where its sources are. So its folder is made
+# again in build/ out of links, and nothing is built in the source tree. The headers
+# lack the kernel image that type information (BTF) of a module would be made from.
+kmod:
+	@test -e $(KDIR)/Makefile || { \
+		echo 'kmod: no kernel headers in "$(KDIR)": run tests/vm/install-deps, or give KDIR=' >&2; \
+		exit 1; }
+	@mkdir -p $(BUILD)/kmod
+	@find $(BUILD)/kmod -xtype l -delete
+	@cd kmod && find . \( -name '*.[chS]' -o -name Kbuild -o -name Makefile \) ! -name '*.mod.c' | \
+		while read -r file; do \
+			mkdir -p $(BUILD)/kmod/$${file%/*} && \
+			ln -sf $(CURDIR)/kmod/$$file $(BUILD)/kmod/$$file || exit 1; \
+		done
+	$(submake) -C $(KDIR) M=$(BUILD)/kmod CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+userspace:
+	$(submake) -C userspace O=$(BUILD)/userspace
+
+qemu:
+	@mkdir -p $(BUILD)
+	@binary=$$(qemu-device/build-qemu -j $(JOBS)) && \
+		ln -sf "$$binary" $(BUILD)/qemu-system-x86_64
+
+deps:
+	@tests/vm/install-deps
+
+demo: deps
+	$(submake) all
+	@tests/vm/demo
+
+check: deps
+	$(submake) all
+	@tests/run-check
+
+unit:
+	@tests/run-check unit
+
+vm: deps
+	$(submake) all
+	@tests/vm/guest --terminal
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make            build the driver, the userspace and QEMU with the card'
+	@echo 'make kmod       build/kmod/pciehsm.ko for the kernel in KDIR'
+	@echo 'make userspace  build/userspace: haadm, libpciehsm-pkcs11.so'
+	@echo 'make qemu       build/qemu-system-x86_64; slow only the first time'
+	@echo 'make demo       replace a member of an HA group under load, in a guest with two cards'
+	@echo 'make vm         a shell in a guest with two cards and the driver loaded'
+	@echo 'make check      all tests; tests/run-check NAME... for some of them'
+	@echo 'make unit       the tests that need no guest'
+	@echo 'make deps       install the packages that all this needs (as root)'
+	@echo 'make clean      remove build/ (the cache stays)'
