@@ -233,6 +233,7 @@ CK_RV pciehsm_object_copy(struct pciehsm_transport *t, uint32_t session,
 /**
  * pciehsm_object_destroy() - delete an object
  * @repeated:	this is a repetition: one that is deleted already is CKR_OK
+ * @version:	NULL, or out: of the tombstone; 0, 0 where there is none (session objects)
  */
 CK_RV pciehsm_object_destroy(struct pciehsm_transport *t, uint32_t session,
 			     const uint8_t *object, bool repeated,
@@ -299,7 +300,13 @@ CK_RV pciehsm_derive(struct pciehsm_transport *t, uint32_t session, const CK_MEC
 		     const CK_ATTRIBUTE *attrs, CK_ULONG n,
 		     struct pciehsm_object_version *version);
 
-/* ---- cryptography; @out and @out_len as in pciehsm_wrap() ---- */
+/*
+ * ---- cryptography ----
+ *
+ * @out and @out_len as in pciehsm_wrap(). With CKR_BUFFER_TOO_SMALL nothing was done,
+ * and the command can be repeated. In operations of several parts, where the card
+ * keeps a state, room counts in whole units of 8 bytes, and of at least one.
+ */
 
 /**
  * pciehsm_crypt() - an operation of one part, about which nothing is kept

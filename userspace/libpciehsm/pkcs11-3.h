@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What PKCS#11 3.0 and 3.2 add to the system's header (which is 2.40), as far as it is used
+ * here. Written from the standard. A newer system header brings some of it along.
+ */
+#ifndef PCIEHSM_PKCS11_3_H
+#define PCIEHSM_PKCS11_3_H
+
+#include <p11-kit/pkcs11.h>
+
+/* ---- attributes ---- */
+
+#ifndef CKA_PROFILE_ID
+#define CKA_PROFILE_ID			0x00000601UL
+#endif
+#ifndef CKA_PARAMETER_SET
+#define CKA_PARAMETER_SET		0x0000061dUL
+#endif
+#ifndef CKA_ENCAPSULATE
+#define CKA_ENCAPSULATE			0x00000633UL
+#define CKA_DECAPSULATE			0x00000634UL
+#endif
+#ifndef CKA_UNIQUE_ID
+#define CKA_UNIQUE_ID			0x00000004UL
+#endif
+
+/* ---- key types ---- */
+
+#ifndef CKK_EC_MONTGOMERY
+#define CKK_EC_MONTGOMERY		0x00000041UL
+#endif
+#ifndef CKK_HKDF
+#define CKK_HKDF			0x00000042UL
+#endif
+
+/* ---- mechanisms ---- */
+
+#ifndef CKM_SHA3_256
+#define CKM_SHA3_256			0x000002b0UL
+#define CKM_SHA3_256_HMAC		0x000002b1UL
+#define CKM_SHA3_256_HMAC_GENERAL	0x000002b2UL
+#define CKM_SHA3_256_KEY_GEN		0x000002b3UL
+#define CKM_SHA3_224			0x000002b5UL
+#define CKM_SHA3_224_HMAC		0x000002b6UL
+#define CKM_SHA3_224_HMAC_GENERAL	0x000002b7UL
+#define CKM_SHA3_384			0x000002c0UL
+#define CKM_SHA3_384_HMAC		0x000002c1UL
+#define CKM_SHA3_384_HMAC_GENERAL	0x000002c2UL
+#define CKM_SHA3_512			0x000002d0UL
+#define CKM_SHA3_512_HMAC		0x000002d1UL
+#define CKM_SHA3_512_HMAC_GENERAL	0x000002d2UL
+#endif
+#ifndef CKM_SHA3_256_RSA_PKCS
+#define CKM_SHA3_256_RSA_PKCS		0x00000060UL
+#define CKM_SHA3_384_RSA_PKCS		0x00000061UL
+#define CKM_SHA3_512_RSA_PKCS		0x00000062UL
+#define CKM_SHA3_256_RSA_PKCS_PSS	0x00000063UL
+#define CKM_SHA3_384_RSA_PKCS_PSS	0x00000064UL
+#define CKM_SHA3_512_RSA_PKCS_PSS	0x00000065UL
+#define CKM_SHA3_224_RSA_PKCS		0x00000066UL
+#define CKM_SHA3_224_RSA_PKCS_PSS	0x00000067UL
+#endif
+#ifndef CKM_ECDSA_SHA3_224
+#define CKM_ECDSA_SHA3_224		0x00001047UL
+#define CKM_ECDSA_SHA3_256		0x00001048UL
+#define CKM_ECDSA_SHA3_384		0x00001049UL
+#define CKM_ECDSA_SHA3_512		0x0000104aUL
+#endif
+#ifndef CKM_EC_MONTGOMERY_KEY_PAIR_GEN
+#define CKM_EC_MONTGOMERY_KEY_PAIR_GEN	0x00001056UL
+#endif
+#ifndef CKM_HKDF_DERIVE
+#define CKM_HKDF_DERIVE			0x0000402aUL
+#define CKM_HKDF_DATA			0x0000402bUL
+#define CKM_HKDF_KEY_GEN		0x0000402cUL
+#endif
+#ifndef CKM_AES_KEY_WRAP_PKCS7
+#define CKM_AES_KEY_WRAP_PKCS7		0x0000210cUL
+#endif
+/* 3.0: the padded wrap of RFC 5649 by its proper name; the older one means the same here */
+#ifndef CKM_AES_KEY_WRAP_KWP
+#define CKM_AES_KEY_WRAP_KWP		0x0000210bUL
+#endif
+
+/* ---- parameters ---- */
+
+#ifndef CKZ_DATA_SPECIFIED
+#define CKZ_DATA_SPECIFIED		0x00000001UL
+#endif
+
+#ifndef CKF_HKDF_SALT_NULL
+#define CKF_HKDF_SALT_NULL		0x00000001UL
+#define CKF_HKDF_SALT_DATA		0x00000002UL
+#define CKF_HKDF_SALT_KEY		0x00000004UL
+
+typedef struct {
+	CK_BBOOL		bExtract;
+	CK_BBOOL		bExpand;
+	CK_MECHANISM_TYPE	prfHashMechanism;
+	CK_ULONG		ulSaltType;
+	CK_BYTE			*pSalt;
+	CK_ULONG		ulSaltLen;
+	CK_OBJECT_HANDLE	hSaltKey;
+	CK_BYTE			*pInfo;
+	CK_ULONG		ulInfoLen;
+} CK_HKDF_PARAMS;
+
+typedef struct {
+	CK_BBOOL		phFlag;
+	CK_ULONG		ulContextDataLen;
+	CK_BYTE			*pContextData;
+} CK_EDDSA_PARAMS;
+#endif
+
+#endif /* PCIEHSM_PKCS11_3_H */
