@@ -110,7 +110,7 @@ static bool describe(const char *name, struct pciehsm_device *dev)
 	memset(dev, 0, sizeof(*dev));
 	if (!parse_name(name, &dev->card, &dev->index))
 		return false;
-	snprintf(dev->path, sizeof(dev->path), DEV "/%s", name);
+	snprintf(dev->path, sizeof(dev->path), DEV "/%.32s", name);
 	if (access(dev->path, F_OK))
 		return false;
 	snprintf(card_name, sizeof(card_name), "hsm%u", dev->card);
