@@ -400,13 +400,16 @@ class Machine:
 
     @staticmethod
     def request_help():
-        """this list"""
-        lines = []
+        """what can be asked"""
+        lines = ['vmctl pull CARD\n        takes a card out at once, with nobody told\n'
+                 'vmctl remove CARD\n        takes a card out when the driver has let go of it\n'
+                 'vmctl add CARD\n        plugs a card back in; CARD is an id or a serial\n']
         for name in sorted(vars(Machine)):
             if name.startswith('request_'):
-                text = getattr(Machine, name).__doc__
-                usage, _, what = text.rpartition(': ')
-                lines.append(f'vmctl {name[8:]} {usage}\n        {what}\n')
+                usage, colon, what = getattr(Machine, name).__doc__.partition(': ')
+                if not colon:
+                    usage, what = '', usage
+                lines.append(f'vmctl {name[8:]} {usage}'.rstrip() + f'\n        {what}\n')
         return ''.join(lines)
 
     def request_booted(self):
@@ -417,6 +420,12 @@ class Machine:
     def request_exit(self, status):
         """STATUS: the command has ended (for guest-init)"""
         self.exit_status = int(status)
+        return ''
+
+    def request_cut(self, status):
+        """STATUS: cuts the power: QEMU is killed; STATUS is what the run ends with"""
+        self.exit_status = int(status)
+        self.kill()
         return ''
 
     def request_qmp(self, command, *arguments):
@@ -454,24 +463,40 @@ class Machine:
                 return card
         raise Failure(f'no card {name!r}; see vmctl cards')
 
-    def request_cards(self):
-        """the cards: id, root port, properties, and whether they are plugged in"""
-        present = {e['name'] for e in self.qmp.execute('qom-list', {'path': '/machine/peripheral'})}
-        lines = []
-        for card in self.cards:
-            properties = ' '.join(f'{k}={v}' for k, v in card.properties.items())
-            state = 'present' if card.id in present else 'absent'
-            lines.append(f'{card.id} {card.bus} {state} {properties}\n')
-        return ''.join(lines)
+    def is_present(self, card):
+        return any(e['name'] == card.id for e in
+                   self.qmp.execute('qom-list', {'path': '/machine/peripheral'}))
 
-    def request_remove(self, name):
-        """CARD: takes a card out in an orderly way and waits until it is gone"""
+    def request_cards(self):
+        """the cards, with id, root port, whether present, properties"""
+        return ''.join(f'{card.id} {card.bus} '
+                       f'{"present" if self.is_present(card) else "absent"} '
+                       f'{" ".join(f"{k}={v}" for k, v in card.properties.items())}\n'
+                       for card in self.cards)
+
+    def request_slot(self, name):
+        """CARD: the number of the slot that the card is in, or was"""
+        return f'{self.cards.index(self.card(name)) + 1}\n'
+
+    def request_unplug(self, name):
+        """CARD: asks the guest's kernel to let go of a card; the first half of remove"""
         card = self.card(name)
         self.qmp.execute('device_del', {'id': card.id})
-        self.qmp.wait_event('DEVICE_DELETED', {'device': card.id}, UNPLUG_SECONDS)
         return ''
 
-    def request_add(self, name):
+    def request_gone(self, name):
+        """CARD: waits until a card is out; the second half of remove"""
+        card = self.card(name)
+        limit = time.monotonic() + UNPLUG_SECONDS
+        while self.is_present(card):
+            # Any event may be the one that tells of it, or of another card's end.
+            seen = len(self.qmp.events)
+            self.pump(lambda: len(self.qmp.events) > seen, limit - time.monotonic())
+            if time.monotonic() >= limit:
+                raise Failure(f'{card.id} is still there after {UNPLUG_SECONDS} s')
+        return ''
+
+    def request_plug(self, name):
         """CARD: plugs a card that was taken out back in, with the same store"""
         text = self.qmp.human('device_add ' + self.card(name).option()).strip()
         if text:
@@ -479,7 +504,7 @@ class Machine:
         return ''
 
     def request_facts(self):
-        """what the host knows, as JSON: accelerator, run directory, stores, QEMU's memory"""
+        """what the host knows, as JSON (run directory, stores, memory of QEMU)"""
         stores = {}
         for card in self.cards:
             path = os.path.join(self.run_dir, card.properties['store'])
