@@ -127,7 +127,7 @@ CK_RV fw_generate_key_pair(CK_ULONG mech, struct fw_attrs *pub, struct fw_attrs 
  * fw_wrap() - encrypt a key under another
  * @mech:	CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_PAD and _KWP (RFC 5649 both), CKM_AES_ECB,
  *		CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_GCM, CKM_RSA_PKCS,
- *		CKM_RSA_PKCS_OAEP, CKM_RSA_X_509
+ *		CKM_RSA_PKCS_OAEP
  * @params:	of the mechanism; NULL: none
  * @key:	the wrapping key
  * @target:	the key to be wrapped: a secret key's bytes, a private key's PKCS#8.

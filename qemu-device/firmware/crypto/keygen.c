@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* New keys. */
+#include <string.h>
+
+#include <openssl/bn.h>
+#include <openssl/rsa.h>
+
+#include "crypto/internal.h"
+#include "crypto/key.h"
+#include "crypto/secret.h"
+
+/* A template for a new key must not say what it will be. */
+static CK_RV fw_no_material(const struct fw_attrs *attrs, CK_ULONG class, CK_ULONG type,
+			    CK_ULONG but)
+{
+	unsigned int i;
+
+	for (i = 0; i < attrs->count; i++)
+		if (attrs->list[i].type != but &&
+		    fw_key_material_attr(class, type, attrs->list[i].type))
+			return CKR_TEMPLATE_INCONSISTENT;
+	return CKR_OK;
+}
+
+static CK_RV fw_generated(struct fw_attrs *attrs, CK_ULONG class, CK_ULONG mech)
+{
+	CK_RV rv = fw_attrs_want_ulong(attrs, CKA_CLASS, class);
+
+	if (rv == CKR_OK)
+		rv = fw_attrs_put_bool(attrs, CKA_LOCAL, true);
+	if (rv == CKR_OK)
+		rv = fw_attrs_put_ulong(attrs, CKA_KEY_GEN_MECHANISM, mech);
+	return rv;
+}
+
+CK_RV fw_generate_key(CK_ULONG mech, struct fw_attrs *attrs)
+{
+	uint8_t value[FW_SECRET_MAX];
+	uint64_t type, len;
+	CK_RV rv;
+
+	switch (mech) {
+	case CKM_AES_KEY_GEN:
+		type = CKK_AES;
+		break;
+	case CKM_HKDF_KEY_GEN:
+		type = CKK_HKDF;
+		break;
+	case CKM_GENERIC_SECRET_KEY_GEN:
+		type = CKK_GENERIC_SECRET;
+		/* HMAC's types are generic secrets that say what they are for. */
+		if (fw_attrs_has(attrs, CKA_KEY_TYPE) &&
+		    (!fw_attrs_get_ulong(attrs, CKA_KEY_TYPE, &type) || !fw_secret_type(type) ||
+		     type == CKK_AES || type == CKK_HKDF))
+			return CKR_TEMPLATE_INCONSISTENT;
+		break;
+	default:
+		return CKR_MECHANISM_INVALID;
+	}
+	rv = fw_attrs_want_ulong(attrs, CKA_KEY_TYPE, type);
+	if (rv == CKR_OK)
+		rv = fw_no_material(attrs, CKO_SECRET_KEY, type, CKA_CLASS);
+	if (rv == CKR_OK)
+		rv = fw_generated(attrs, CKO_SECRET_KEY, mech);
+	if (rv != CKR_OK)
+		return rv;
+	if (!fw_attrs_has(attrs, CKA_VALUE_LEN))
+		return CKR_TEMPLATE_INCOMPLETE;
+	if (!fw_attrs_get_ulong(attrs, CKA_VALUE_LEN, &len))
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	rv = fw_secret_len_check(type, len);
+	if (rv == CKR_OK)
+		rv = fw_random(value, len);
+	if (rv == CKR_OK)
+		rv = fw_attrs_put(attrs, CKA_VALUE, value, len);
+	fw_wipe(value, sizeof(value));
+	return rv == CKR_OK ? fw_secret_complete(attrs, type) : rv;
+}
+
+/* ---- pairs ---- */
+
+struct fw_gen {
+	const struct fw_progress	*progress;
+	bool				cancelled;
+};
+
+static int fw_gen_step(EVP_PKEY_CTX *ctx)
+{
+	struct fw_gen *gen = EVP_PKEY_CTX_get_app_data(ctx);
+
+	if (!gen->cancelled && !gen->progress->step(gen->progress->opaque))
+		gen->cancelled = true;
+	return !gen->cancelled;
+}
+
+static CK_RV fw_rsa_gen_setup(EVP_PKEY_CTX *ctx, const struct fw_attrs *pub)
+{
+	struct fw_bytes value;
+	BIGNUM *e = NULL;
+	uint64_t bits;
+	CK_RV rv;
+
+	if (!fw_attrs_has(pub, CKA_MODULUS_BITS))
+		return CKR_TEMPLATE_INCOMPLETE;
+	if (!fw_attrs_get_ulong(pub, CKA_MODULUS_BITS, &bits))
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	if (bits < FW_RSA_MIN || bits > FW_RSA_MAX)
+		return CKR_KEY_SIZE_RANGE;
+	if (EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, bits) <= 0)
+		return CKR_KEY_SIZE_RANGE;
+	if (!fw_attrs_get(pub, CKA_PUBLIC_EXPONENT, &value))
+		return CKR_OK;	/* libcrypto's default is 65537 */
+	rv = CKR_ATTRIBUTE_VALUE_INVALID;
+	e = BN_bin2bn(value.p, value.len, NULL);
+	if (e && BN_is_odd(e) && !BN_is_one(e) && BN_num_bits(e) <= FW_RSA_E_BITS &&
+	    EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e) > 0)
+		rv = CKR_OK;
+	BN_free(e);
+	return rv;
+}
+
+static CK_RV fw_ec_gen_setup(EVP_PKEY_CTX **ctx, const struct fw_attrs *pub, CK_ULONG type)
+{
+	const struct fw_curve *curve;
+	struct fw_bytes params;
+
+	if (!fw_attrs_get(pub, CKA_EC_PARAMS, &params))
+		return CKR_TEMPLATE_INCOMPLETE;
+	curve = fw_curve_find(type, params);
+	if (!curve)
+		return CKR_CURVE_NOT_SUPPORTED;
+	*ctx = EVP_PKEY_CTX_new_from_name(fw_lib()->ctx,
+					  type == CKK_EC ? "EC" : curve->name, NULL);
+	if (!*ctx || EVP_PKEY_keygen_init(*ctx) <= 0 ||
+	    (type == CKK_EC && EVP_PKEY_CTX_set_group_name(*ctx, curve->name) <= 0))
+		return CKR_HOST_MEMORY;
+	return CKR_OK;
+}
+
+/* X25519 has no signatures: agree with a third key from both sides. */
+static CK_RV fw_pair_agree(struct fw_key *pub, struct fw_key *priv)
+{
+	EVP_PKEY *other = EVP_PKEY_Q_keygen(fw_lib()->ctx, NULL, pub->curve->name);
+	EVP_PKEY_CTX *a = EVP_PKEY_CTX_new_from_pkey(fw_lib()->ctx, priv->pkey, NULL);
+	EVP_PKEY_CTX *b = other ? EVP_PKEY_CTX_new_from_pkey(fw_lib()->ctx, other, NULL) : NULL;
+	uint8_t x[FW_SCALAR_MAX], y[FW_SCALAR_MAX];
+	size_t x_len = sizeof(x), y_len = sizeof(y);
+	CK_RV rv = CKR_DEVICE_ERROR;
+
+	if (a && b && EVP_PKEY_derive_init(a) > 0 && EVP_PKEY_derive_set_peer(a, other) > 0 &&
+	    EVP_PKEY_derive_init(b) > 0 && EVP_PKEY_derive_set_peer(b, pub->pkey) > 0 &&
+	    EVP_PKEY_derive(a, x, &x_len) > 0 && EVP_PKEY_derive(b, y, &y_len) > 0 &&
+	    x_len == y_len && fw_secret_equal(x, y, x_len))
+		rv = CKR_OK;
+	fw_wipe(x, sizeof(x));
+	fw_wipe(y, sizeof(y));
+	EVP_PKEY_CTX_free(a);
+	EVP_PKEY_CTX_free(b);
+	EVP_PKEY_free(other);
+	return rv;
+}
+
+static CK_RV fw_pair_sign(CK_ULONG mech, struct fw_key *pub, struct fw_key *priv)
+{
+	static const uint8_t text[] = "pairwise consistency";
+	uint8_t sig[FW_RSA_MAX / 8];
+	struct fw_bytes bytes = { sig, sizeof(sig) };
+	CK_RV rv;
+
+	rv = fw_op_once(PCIEHSM_FN_SIGN, mech, NULL, priv, text, sizeof(text), NULL,
+			sig, &bytes.len);
+	if (rv == CKR_OK)
+		rv = fw_op_once(PCIEHSM_FN_VERIFY, mech, NULL, pub, text, sizeof(text), &bytes,
+				NULL, NULL);
+	return rv == CKR_OK || rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
+}
+
+/* On keys read back from the attributes, so that what is stored is what was checked. */
+static CK_RV fw_pair_check(const struct fw_attrs *pub_attrs, const struct fw_attrs *priv_attrs,
+			   CK_ULONG type)
+{
+	struct fw_key *pub = NULL, *priv = NULL;
+	CK_RV rv;
+
+	rv = fw_key_from_attrs(pub_attrs, &pub);
+	if (rv == CKR_OK)
+		rv = fw_key_from_attrs(priv_attrs, &priv);
+	if (rv != CKR_OK)
+		rv = rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
+	else if (type == CKK_EC_MONTGOMERY)
+		rv = fw_pair_agree(pub, priv);
+	else
+		rv = fw_pair_sign(type == CKK_RSA ? CKM_SHA256_RSA_PKCS :
+				  type == CKK_EC ? CKM_ECDSA_SHA256 : CKM_EDDSA, pub, priv);
+	fw_key_unref(pub);
+	fw_key_unref(priv);
+	return rv;
+}
+
+static CK_RV fw_pair_type(CK_ULONG mech, CK_ULONG *type)
+{
+	switch (mech) {
+	case CKM_RSA_PKCS_KEY_PAIR_GEN:
+	case CKM_RSA_X9_31_KEY_PAIR_GEN:
+		*type = CKK_RSA;
+		return CKR_OK;
+	case CKM_EC_KEY_PAIR_GEN:
+		*type = CKK_EC;
+		return CKR_OK;
+	case CKM_EC_EDWARDS_KEY_PAIR_GEN:
+		*type = CKK_EC_EDWARDS;
+		return CKR_OK;
+	case CKM_EC_MONTGOMERY_KEY_PAIR_GEN:
+		*type = CKK_EC_MONTGOMERY;
+		return CKR_OK;
+	default:
+		return CKR_MECHANISM_INVALID;
+	}
+}
+
+static CK_RV fw_pair_templates(struct fw_attrs *pub, struct fw_attrs *priv, CK_ULONG mech,
+			       CK_ULONG type)
+{
+	CK_RV rv;
+
+	/* The exponent is the one part that may be chosen. */
+	rv = fw_no_material(pub, CKO_PUBLIC_KEY, type, CKA_PUBLIC_EXPONENT);
+	if (rv == CKR_OK)
+		rv = fw_no_material(priv, CKO_PRIVATE_KEY, type, CKA_CLASS);
+	if (rv == CKR_OK)
+		rv = fw_generated(pub, CKO_PUBLIC_KEY, mech);
+	if (rv == CKR_OK)
+		rv = fw_generated(priv, CKO_PRIVATE_KEY, mech);
+	if (rv == CKR_OK)
+		rv = fw_attrs_want_ulong(pub, CKA_KEY_TYPE, type);
+	if (rv == CKR_OK)
+		rv = fw_attrs_want_ulong(priv, CKA_KEY_TYPE, type);
+	return rv;
+}
+
+CK_RV fw_generate_key_pair(CK_ULONG mech, struct fw_attrs *pub, struct fw_attrs *priv,
+			   const struct fw_progress *progress)
+{
+	struct fw_gen gen = { progress, false };
+	EVP_PKEY_CTX *ctx = NULL;
+	EVP_PKEY *pkey = NULL;
+	CK_ULONG type;
+	CK_RV rv;
+
+	rv = fw_pair_type(mech, &type);
+	if (rv == CKR_OK)
+		rv = fw_pair_templates(pub, priv, mech, type);
+	if (rv != CKR_OK)
+		return rv;
+	if (type == CKK_RSA) {
+		ctx = EVP_PKEY_CTX_new_from_name(fw_lib()->ctx, "RSA", NULL);
+		rv = ctx && EVP_PKEY_keygen_init(ctx) > 0 ? fw_rsa_gen_setup(ctx, pub) :
+							    CKR_HOST_MEMORY;
+	} else {
+		rv = fw_ec_gen_setup(&ctx, pub, type);
+	}
+	if (rv != CKR_OK)
+		goto out;
+	if (progress) {
+		EVP_PKEY_CTX_set_app_data(ctx, &gen);
+		EVP_PKEY_CTX_set_cb(ctx, fw_gen_step);
+	}
+	if (EVP_PKEY_generate(ctx, &pkey) <= 0) {
+		rv = gen.cancelled ? CKR_FUNCTION_CANCELED : CKR_FUNCTION_FAILED;
+		goto out;
+	}
+	rv = fw_pkey_to_attrs(pkey, CKO_PUBLIC_KEY, pub);
+	if (rv == CKR_OK)
+		rv = fw_pkey_to_attrs(pkey, CKO_PRIVATE_KEY, priv);
+	if (rv == CKR_OK)
+		rv = fw_pair_check(pub, priv, type);
+out:
+	EVP_PKEY_free(pkey);
+	EVP_PKEY_CTX_free(ctx);
+	return rv;
+}
