@@ -30,6 +30,7 @@ HEADERS = 'linux-headers-amd64'
 MODULES = ('virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_console')
 FIRMWARE_DIRS = ('/usr/share/seabios', '/usr/share/qemu')
 KVM_PROBE_SECONDS = 20
+KEPT_KERNELS = 2
 
 
 class Failure(Exception):
@@ -129,6 +130,9 @@ def distribution_kernel():
             unpack_image(os.path.join(tree, 'boot', f'vmlinuz-{release}'),
                          os.path.join(tree, 'boot', f'vmlinux-{release}'))
             os.rename(tree, there)
+        there_now = sorted(glob.glob(os.path.join(folder, '*_*')), key=os.path.getmtime)
+        for old in there_now[:-KEPT_KERNELS]:
+            shutil.rmtree(old)
     return kernel
 
 

@@ -26,7 +26,7 @@ from boot import Failure, REPO, HERE
 MEMORY = '2G'
 CPUS = 2
 # Empty in the guest: what the host keeps there is not the guest's.
-HIDDEN = ('/tmp', '/var/lib')
+HIDDEN = ('/tmp', '/var/lib', '/root')
 KEPT_RUNS = 10
 QMP_SECONDS = 30
 # The guest's hot-plug driver waits 5 s after the attention button before it acts.
