@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pciehsm: a card that misbehaves, at the word of whoever tests its driver.
+ *
+ * All of these are properties of the device that can be set while it runs (qom-set)
+ * and that have no effect on a card that is left alone. See pciehsm.rst.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "pciehsm.h"
+#include "trace.h"
+
+/* ---- surprise removal ---- */
+
+static uint64_t pciehsm_gone_read(void *opaque, hwaddr offset, unsigned size)
+{
+    return UINT64_MAX;
+}
+
+static void pciehsm_gone_write(void *opaque, hwaddr offset, uint64_t value,
+                               unsigned size)
+{
+}
+
+static const MemoryRegionOps pciehsm_gone_ops = {
+    .read = pciehsm_gone_read,
+    .write = pciehsm_gone_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {
+        .min_access_size = 1,
+        .max_access_size = 8,
+        .unaligned = true,
+    },
+    .impl = {
+        .min_access_size = 1,
+        .max_access_size = 8,
+        .unaligned = true,
+    },
+};
+
+static void pciehsm_gone_region(PciehsmState *s, MemoryRegion *bar,
+                                MemoryRegion *gone, const char *name)
+{
+    memory_region_init_io(gone, OBJECT(s), &pciehsm_gone_ops, s, name,
+                          memory_region_size(bar));
+    memory_region_set_enabled(gone, s->gone);
+    memory_region_add_subregion_overlap(bar, 0, gone, 1);
+}
+
+void pciehsm_fault_regions_init(PciehsmState *s)
+{
+    pciehsm_gone_region(s, &s->bar0, &s->regs_gone, "pciehsm-regs-gone");
+    pciehsm_gone_region(s, &s->bar2, &s->msix_gone, "pciehsm-msix-gone");
+}
+
+/*
+ * Tell the port above that its link went down or came up. QEMU's ports have no
+ * call for that; this does what they do when a device is unplugged, and lets them
+ * raise the interrupt as for a command that was completed, which is the one event
+ * that every driver of such ports enables.
+ */
+static void pciehsm_link_event(PciehsmState *s, bool up)
+{
+    PCIDevice *port = pci_bridge_get_device(pci_get_bus(PCI_DEVICE(s)));
+    uint16_t slt_ctl, slt_sta;
+    uint8_t *exp;
+
+    if (!port || !pci_is_express_downstream_port(port)) {
+        return;
+    }
+    exp = port->config + port->exp.exp_cap;
+    if (!(pci_get_long(exp + PCI_EXP_SLTCAP) & PCI_EXP_SLTCAP_HPC)) {
+        return;
+    }
+
+    pcie_cap_slot_get(port, &slt_ctl, &slt_sta);
+    if (up) {
+        pci_word_test_and_set_mask(exp + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
+        pci_word_test_and_set_mask(exp + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA);
+    } else {
+        pci_word_test_and_clear_mask(exp + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
+        pci_word_test_and_clear_mask(exp + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA);
+    }
+    pci_word_test_and_set_mask(exp + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDC);
+    pcie_cap_slot_write_config(port, slt_ctl, slt_sta,
+                               port->exp.exp_cap + PCI_EXP_SLTCTL, slt_ctl, 2);
+}
+
+static bool pciehsm_get_gone(Object *obj, Error **errp)
+{
+    return PCIEHSM(obj)->gone;
+}
+
+static void pciehsm_set_gone(Object *obj, bool gone, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+
+    if (s->gone == gone) {
+        return;
+    }
+    s->gone = gone;
+    if (!DEVICE(s)->realized) {
+        return;
+    }
+    trace_pciehsm_gone(s->serial, gone);
+    /* It loses its power, and comes back as from power-on. */
+    pci_device_reset(PCI_DEVICE(s));
+    memory_region_set_enabled(&s->regs_gone, gone);
+    memory_region_set_enabled(&s->msix_gone, gone);
+    pciehsm_link_event(s, !gone);
+}
+
+/* ---- a hung card ---- */
+
+static void pciehsm_unhold(PciehsmState *s)
+{
+    PciehsmCmd *cmd, *next;
+
+    QTAILQ_FOREACH_SAFE(cmd, &s->held, link, next) {
+        if (!pciehsm_withheld(s, cmd->sq_id)) {
+            pciehsm_cmd_release(s, cmd);
+        }
+    }
+}
+
+static bool pciehsm_get_withhold(Object *obj, Error **errp)
+{
+    return PCIEHSM(obj)->withhold;
+}
+
+static void pciehsm_set_withhold(Object *obj, bool value, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+
+    s->withhold = value;
+    if (DEVICE(s)->realized) {
+        pciehsm_unhold(s);
+    }
+}
+
+static bool pciehsm_get_withhold_admin(Object *obj, Error **errp)
+{
+    return PCIEHSM(obj)->withhold_admin;
+}
+
+static void pciehsm_set_withhold_admin(Object *obj, bool value, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+
+    s->withhold_admin = value;
+    if (DEVICE(s)->realized) {
+        pciehsm_unhold(s);
+    }
+}
+
+/* ---- sensors ---- */
+
+static void pciehsm_get_temperature(Object *obj, Visitor *v, const char *name,
+                                    void *opaque, Error **errp)
+{
+    visit_type_uint32(v, name, &PCIEHSM(obj)->temperature, errp);
+}
+
+static void pciehsm_set_temperature(Object *obj, Visitor *v, const char *name,
+                                    void *opaque, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+    uint32_t value;
+
+    if (!visit_type_uint32(v, name, &value, errp)) {
+        return;
+    }
+    s->temperature = value;
+    if (DEVICE(s)->realized) {
+        pciehsm_event(s, PCIEHSM_EVENT_TEMPERATURE, 0);
+    }
+}
+
+static void pciehsm_tamper_run(struct hsm_fw *fw, PciehsmJob *job)
+{
+    hsm_fw_tamper(fw);
+}
+
+static bool pciehsm_get_tamper(Object *obj, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+    struct hsm_fw_info info;
+
+    if (!s->fw) {
+        return false;
+    }
+    pciehsm_fw_info(s->fw, &info);
+    return info.tampered;
+}
+
+static void pciehsm_set_tamper(Object *obj, bool value, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+    PciehsmJob *job;
+
+    if (!value || !s->fw) {
+        error_setg(errp, "x-tamper can only be set to on, and only on a card "
+                   "that is running; the HSM SO undoes it");
+        return;
+    }
+    job = pciehsm_job_new(s->fw, 0, 0, 0);
+    job->run = pciehsm_tamper_run;
+    job->worker = PCIEHSM_WORKER_SLOW;
+    job->finish = pciehsm_job_put;
+    pciehsm_job_start(job);
+}
+
+void pciehsm_fault_class_init(ObjectClass *klass)
+{
+    object_class_property_add_bool(klass, "x-gone", pciehsm_get_gone,
+                                   pciehsm_set_gone);
+    object_class_property_set_description(klass, "x-gone",
+        "on: the card was pulled out without warning; off: it is put back");
+    object_class_property_add_bool(klass, "x-withhold", pciehsm_get_withhold,
+                                   pciehsm_set_withhold);
+    object_class_property_set_description(klass, "x-withhold",
+        "on: completions of I/O commands are held back until off or aborted");
+    object_class_property_add_bool(klass, "x-withhold-admin",
+                                   pciehsm_get_withhold_admin,
+                                   pciehsm_set_withhold_admin);
+    object_class_property_set_description(klass, "x-withhold-admin",
+        "on: completions of admin commands are held back until off");
+    object_class_property_add_bool(klass, "x-tamper", pciehsm_get_tamper,
+                                   pciehsm_set_tamper);
+    object_class_property_set_description(klass, "x-tamper",
+        "set to on: the card's case is opened, its keys are gone");
+    object_class_property_add(klass, "x-temperature", "uint32",
+                              pciehsm_get_temperature, pciehsm_set_temperature,
+                              NULL, NULL);
+    object_class_property_set_description(klass, "x-temperature",
+        "1/1000 degrees Celsius (default 45000); setting it raises an event");
+}
