@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Objects: made, changed and deleted on one member, then brought to the others before
+ * the caller hears of it; read on any.
+ *
+ * An object's OUID is chosen here, before the first attempt, so that an attempt whose
+ * answer was lost and its repetition are one object. Each attempt begins with a
+ * greater version than the one before; so the copy that the caller gets to know wins
+ * when a lost one turns up.
+ */
+#include <stdlib.h>
+
+#include "engine.h"
+
+/* A change that meets newer versions elsewhere is made again on top of them so often. */
+#define REBASES_MAX	4
+#define FIND_PAGE	1024U
+
+struct creation {
+	struct ha_token		*token;
+	uint32_t		session;
+	const struct ha_ouid	*uses;		/* what it is made from, or NULL */
+	struct ha_ouid		ouids[2];
+	bool			is_session[2];
+	unsigned int		n;
+	CK_RV			(*make)(struct ha_conn *conn, const struct creation *c,
+					uint64_t counter, struct pciehsm_object_version *version);
+	const CK_MECHANISM	*mech;
+	const CK_ATTRIBUTE	*attrs;
+	CK_ULONG		n_attrs;
+	const CK_ATTRIBUTE	*attrs2;
+	CK_ULONG		n_attrs2;
+	const void		*in;
+	size_t			in_len;
+};
+
+static bool token_attr(const CK_ATTRIBUTE *attrs, CK_ULONG n, bool otherwise)
+{
+	CK_ULONG i;
+
+	for (i = 0; i < n; i++)
+		if (attrs[i].type == CKA_TOKEN && attrs[i].pValue &&
+		    attrs[i].ulValueLen == sizeof(CK_BBOOL))
+			return *(const CK_BBOOL *)attrs[i].pValue;
+	return otherwise;
+}
+
+/*
+ * The copy that we got is an older one than an attempt that may have been made elsewhere:
+ * somebody brought it here meanwhile. Count it up, or the other would replace it.
+ */
+static void outbid(struct ha_conn *conn, const struct creation *c, uint64_t counter)
+{
+	struct pciehsm_object_version version;
+	unsigned char label[256];
+	unsigned int i, k;
+
+	for (i = 0; i < c->n; i++) {
+		CK_ATTRIBUTE attr = { CKA_LABEL, label, sizeof(label) };
+
+		if (pciehsm_object_get(conn->t, c->session, c->ouids[i].b, &attr, 1, &version) !=
+		    CKR_OK)
+			attr.ulValueLen = 0;
+		for (k = 0; k < HA_MAX_MEMBERS; k++)
+			if (pciehsm_object_set(conn->t, c->session, c->ouids[i].b, &attr, 1,
+					       &version) != CKR_OK || version.counter >= counter)
+				break;
+	}
+}
+
+/* It must not turn up later as a thing that nobody knows of. */
+static void add_orphans(const struct creation *c)
+{
+	struct ha_token *token = c->token;
+	struct ha_ouid *orphans;
+	unsigned int i;
+
+	ha_lock(token->ha, &token->lock);
+	orphans = realloc(token->orphans, (token->n_orphans + c->n) * sizeof(*orphans));
+	if (orphans) {
+		token->orphans = orphans;
+		for (i = 0; i < c->n; i++)
+			if (!c->is_session[i])
+				orphans[token->n_orphans++] = c->ouids[i];
+	}
+	ha_unlock(token->ha, &token->lock);
+}
+
+static void undo(struct ha_conn *conn, const struct creation *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n; i++)
+		pciehsm_object_destroy(conn->t, c->session, c->ouids[i].b, true, NULL);
+}
+
+/* Made on this member: bring it to the others. false: it was lost with this member */
+static bool spread(struct ha_call *call, const struct creation *c,
+		   const struct pciehsm_object_version *version)
+{
+	struct ha_replication result;
+	CK_RV rv = ha_replicate(call->conn, c->session, c->ouids, c->n, version, &result);
+
+	ha_conn_put(result.stale);
+	if (rv != CKR_OK)
+		return false;
+	if (result.refused != CKR_OK && !result.copies) {
+		/* A key that only one member can ever have is none of a group. */
+		undo(call->conn, c);
+		call->rv = result.refused;
+	}
+	return true;
+}
+
+static CK_RV create(struct creation *c)
+{
+	struct ha_token *token = c->token;
+	struct pciehsm_object_version version;
+	uint64_t counter = 0, elsewhere = 0;
+	struct ha_member *member = NULL;
+	struct ha_call call;
+	unsigned int i;
+	CK_RV rv;
+
+	for (i = 0; i < c->n; i++)
+		if (token->ha->env->ops->random(token->ha->env, c->ouids[i].b, PCIEHSM_OUID_LEN))
+			return CKR_FUNCTION_FAILED;
+	ha_call_begin(&call, token, HA_HOW_PRIMARY, c->uses);
+	while (ha_call_next(&call)) {
+		counter++;
+		member = call.member;
+		rv = c->make(call.conn, c, counter, &version);
+		if (rv == PCIEHSM_CKR_OBJECT_DELETED && counter > 1) {
+			/* It was made, and who found it has deleted it already. */
+			call.rv = CKR_OK;
+			call.answered = true;
+			break;
+		}
+		if (!ha_call_done(&call, rv)) {
+			if (call.maybe)
+				elsewhere = counter;
+			continue;
+		}
+		if (call.rv != CKR_OK)
+			break;
+		if (version.counter < elsewhere)
+			outbid(call.conn, c, elsewhere);
+		if (spread(&call, c, &version))
+			break;
+		elsewhere = counter;
+		ha_call_retry(&call, true);
+	}
+	rv = ha_call_end(&call);
+	if (rv != CKR_OK) {
+		if (call.maybe)
+			add_orphans(c);
+		return rv;
+	}
+	for (i = 0; i < c->n; i++)
+		if (c->is_session[i])
+			ha_sobject_add(token, c->session, &c->ouids[i],
+				       atomic_load(&token->role) == PCIEHSM_ROLE_CO ? NULL : member);
+	return CKR_OK;
+}
+
+/* ---- creation ---- */
+
+static CK_RV make_object(struct ha_conn *conn, const struct creation *c, uint64_t counter,
+			 struct pciehsm_object_version *version)
+{
+	return pciehsm_object_create(conn->t, c->session, c->ouids[0].b, counter, c->attrs,
+				     c->n_attrs, version);
+}
+
+CK_RV ha_create(struct ha_token *token, uint32_t session, const CK_ATTRIBUTE *attrs,
+		CK_ULONG n, struct ha_ouid *ouid)
+{
+	struct creation c = {
+		.token = token, .session = session, .n = 1, .make = make_object,
+		.is_session = { !token_attr(attrs, n, false) }, .attrs = attrs, .n_attrs = n,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK)
+		*ouid = c.ouids[0];
+	return rv;
+}
+
+static CK_RV make_copy(struct ha_conn *conn, const struct creation *c, uint64_t counter,
+		       struct pciehsm_object_version *version)
+{
+	return pciehsm_object_copy(conn->t, c->session, c->uses->b, c->ouids[0].b, counter,
+				   c->attrs, c->n_attrs, version);
+}
+
+CK_RV ha_copy(struct ha_token *token, uint32_t session, const struct ha_ouid *object,
+	      const CK_ATTRIBUTE *attrs, CK_ULONG n, struct ha_ouid *ouid)
+{
+	struct ha_member *only;
+	bool of_token = !ha_sobject_known(token, object, &only);
+	struct creation c = {
+		.token = token, .session = session, .uses = object, .n = 1, .make = make_copy,
+		.is_session = { !token_attr(attrs, n, of_token) }, .attrs = attrs, .n_attrs = n,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK)
+		*ouid = c.ouids[0];
+	return rv;
+}
+
+static CK_RV make_key(struct ha_conn *conn, const struct creation *c, uint64_t counter,
+		      struct pciehsm_object_version *version)
+{
+	return pciehsm_generate_key(conn->t, c->session, c->mech, c->ouids[0].b, counter,
+				    c->attrs, c->n_attrs, version);
+}
+
+CK_RV ha_generate_key(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		      const CK_ATTRIBUTE *attrs, CK_ULONG n, struct ha_ouid *ouid)
+{
+	struct creation c = {
+		.token = token, .session = session, .n = 1, .make = make_key, .mech = mech,
+		.is_session = { !token_attr(attrs, n, false) }, .attrs = attrs, .n_attrs = n,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK)
+		*ouid = c.ouids[0];
+	return rv;
+}
+
+static CK_RV make_pair(struct ha_conn *conn, const struct creation *c, uint64_t counter,
+		       struct pciehsm_object_version *version)
+{
+	return pciehsm_generate_key_pair(conn->t, c->session, c->mech, c->ouids[0].b,
+					 c->ouids[1].b, counter, c->attrs, c->n_attrs, c->attrs2,
+					 c->n_attrs2, version);
+}
+
+CK_RV ha_generate_key_pair(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+			   const CK_ATTRIBUTE *pub, CK_ULONG n_pub,
+			   const CK_ATTRIBUTE *priv, CK_ULONG n_priv,
+			   struct ha_ouid *pub_ouid, struct ha_ouid *priv_ouid)
+{
+	struct creation c = {
+		.token = token, .session = session, .n = 2, .make = make_pair, .mech = mech,
+		.is_session = { !token_attr(pub, n_pub, false), !token_attr(priv, n_priv, false) },
+		.attrs = pub, .n_attrs = n_pub, .attrs2 = priv, .n_attrs2 = n_priv,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK) {
+		*pub_ouid = c.ouids[0];
+		*priv_ouid = c.ouids[1];
+	}
+	return rv;
+}
+
+static CK_RV make_unwrapped(struct ha_conn *conn, const struct creation *c, uint64_t counter,
+			    struct pciehsm_object_version *version)
+{
+	return pciehsm_unwrap(conn->t, c->session, c->mech, c->uses->b, c->in, c->in_len,
+			      c->ouids[0].b, counter, c->attrs, c->n_attrs, version);
+}
+
+CK_RV ha_unwrap(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		const struct ha_ouid *key, const void *in, size_t in_len,
+		const CK_ATTRIBUTE *attrs, CK_ULONG n, struct ha_ouid *ouid)
+{
+	struct creation c = {
+		.token = token, .session = session, .uses = key, .n = 1, .make = make_unwrapped,
+		.mech = mech, .is_session = { !token_attr(attrs, n, false) },
+		.attrs = attrs, .n_attrs = n, .in = in, .in_len = in_len,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK)
+		*ouid = c.ouids[0];
+	return rv;
+}
+
+static CK_RV make_derived(struct ha_conn *conn, const struct creation *c, uint64_t counter,
+			  struct pciehsm_object_version *version)
+{
+	return pciehsm_derive(conn->t, c->session, c->mech, c->uses->b, c->ouids[0].b, counter,
+			      c->attrs, c->n_attrs, version);
+}
+
+CK_RV ha_derive(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		const struct ha_ouid *key, const CK_ATTRIBUTE *attrs, CK_ULONG n,
+		struct ha_ouid *ouid)
+{
+	struct creation c = {
+		.token = token, .session = session, .uses = key, .n = 1, .make = make_derived,
+		.mech = mech, .is_session = { !token_attr(attrs, n, false) },
+		.attrs = attrs, .n_attrs = n,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK)
+		*ouid = c.ouids[0];
+	return rv;
+}
+
+/* ---- deletion ---- */
+
+/* Session objects have no tombstone that could be brought: ask every member. */
+static void destroy_everywhere(struct ha_conn *but, uint32_t session,
+			       const struct ha_ouid *object)
+{
+	struct ha_token *token = but->token;
+	struct ha_conn *conns[HA_MAX_MEMBERS];
+	unsigned int i, n = 0;
+
+	ha_lock(token->ha, &token->lock);
+	for (i = 0; i < token->n_members; i++)
+		if (token->members[i]->conn && token->members[i] != but->member)
+			conns[n++] = ha_conn_get(token->members[i]->conn);
+	ha_unlock(token->ha, &token->lock);
+	for (i = 0; i < n; i++) {
+		CK_RV rv = ha_conn_ready(conns[i]);
+
+		if (rv == CKR_OK)
+			rv = pciehsm_object_destroy(conns[i]->t, session, object->b, true, NULL);
+		if (pciehsm_rv_is_transport(rv))
+			ha_member_failed(conns[i]->member, conns[i], rv);
+		ha_conn_put(conns[i]);
+	}
+}
+
+/*
+ * Bring the tombstone to the others. Where somebody has changed the object to a version
+ * that is newer than the tombstone, it is deleted again on top of that.
+ * Return: false if the tombstone was lost with its only member
+ */
+static bool spread_tombstone(struct ha_conn *conn, uint32_t session,
+			     const struct ha_ouid *object,
+			     struct pciehsm_object_version *version)
+{
+	struct ha_conn *source = ha_conn_get(conn);
+	struct ha_replication result;
+	int i;
+	CK_RV rv;
+
+	for (i = 0;; i++) {
+		rv = ha_replicate(source, session, object, 1, version, &result);
+		ha_conn_put(source);
+		source = result.stale;
+		if (rv != CKR_OK || !source || i == REBASES_MAX)
+			break;
+		rv = pciehsm_object_destroy(source->t, session, object->b, true, version);
+		if (rv != CKR_OK) {
+			rv = CKR_OK;
+			break;
+		}
+	}
+	ha_conn_put(source);
+	return rv == CKR_OK;
+}
+
+CK_RV ha_destroy(struct ha_token *token, uint32_t session, const struct ha_ouid *object)
+{
+	struct pciehsm_object_version version;
+	struct ha_member *only;
+	bool of_session = ha_sobject_known(token, object, &only);
+	struct ha_call call;
+	CK_RV rv;
+
+	ha_call_begin(&call, token, HA_HOW_PRIMARY, object);
+	while (ha_call_next(&call)) {
+		rv = pciehsm_object_destroy(call.conn->t, session, object->b, call.maybe,
+					    &version);
+		if (!ha_call_done(&call, rv))
+			continue;
+		if (call.rv != CKR_OK)
+			break;
+		if (of_session) {
+			destroy_everywhere(call.conn, session, object);
+			break;
+		}
+		if (spread_tombstone(call.conn, session, object, &version))
+			break;
+		ha_call_retry(&call, true);
+	}
+	rv = ha_call_end(&call);
+	if (of_session && (rv == CKR_OK || ha_rv_missing(rv)))
+		ha_sobject_remove(token, object);
+	return rv;
+}
+
+/* ---- attributes ---- */
+
+/* Change it, and change it again on top of what turns out to be newer elsewhere. */
+static CK_RV set_on(struct ha_call *call, uint32_t session, const struct ha_ouid *object,
+		    const CK_ATTRIBUTE *attrs, CK_ULONG n, bool *lost)
+{
+	struct pciehsm_object_version version;
+	struct ha_replication result;
+	CK_RV rv, moved;
+	size_t done;
+	bool source;
+	int i;
+
+	*lost = false;
+	for (i = 0;; i++) {
+		rv = pciehsm_object_set(call->conn->t, session, object->b, attrs, n, &version);
+		if (rv != CKR_OK)
+			return rv;
+		rv = ha_replicate(call->conn, session, object, 1, &version, &result);
+		*lost = rv != CKR_OK;
+		if (*lost || !result.stale || i == REBASES_MAX) {
+			ha_conn_put(result.stale);
+			return CKR_OK;
+		}
+		rv = ha_channel_move(result.stale, call->conn, session, object, 1, &done, &moved,
+				     &source);
+		ha_conn_put(result.stale);
+		if (rv != CKR_OK)
+			return CKR_OK;
+	}
+}
+
+CK_RV ha_set_attributes(struct ha_token *token, uint32_t session, const struct ha_ouid *object,
+			const CK_ATTRIBUTE *attrs, CK_ULONG n)
+{
+	struct ha_call call;
+	bool lost;
+
+	ha_call_begin(&call, token, HA_HOW_PRIMARY, object);
+	while (ha_call_next(&call)) {
+		if (!ha_call_done(&call, set_on(&call, session, object, attrs, n, &lost)))
+			continue;
+		if (call.rv != CKR_OK || !lost)
+			break;
+		ha_call_retry(&call, true);
+	}
+	return ha_call_end(&call);
+}
+
+CK_RV ha_get_attributes(struct ha_token *token, uint32_t session, const struct ha_ouid *object,
+			CK_ATTRIBUTE *attrs, CK_ULONG n)
+{
+	CK_ULONG few[16], *room = few, i;
+	struct ha_call call;
+
+	/* Lengths are in and out: a second member has to find them as they were. */
+	if (n > sizeof(few) / sizeof(few[0])) {
+		room = calloc(n, sizeof(*room));
+		if (!room)
+			return CKR_HOST_MEMORY;
+	}
+	for (i = 0; i < n; i++)
+		room[i] = attrs[i].ulValueLen;
+	ha_call_begin(&call, token, HA_HOW_ANY, object);
+	while (ha_call_next(&call)) {
+		for (i = 0; i < n; i++)
+			attrs[i].ulValueLen = room[i];
+		if (ha_call_done(&call, pciehsm_object_get(call.conn->t, session, object->b, attrs,
+							   n, NULL)))
+			break;
+	}
+	if (room != few)
+		free(room);
+	return ha_call_end(&call);
+}
+
+CK_RV ha_object_size(struct ha_token *token, uint32_t session, const struct ha_ouid *object,
+		     CK_ULONG *size)
+{
+	struct ha_call call;
+	uint64_t bytes = 0;
+	CK_RV rv;
+
+	ha_call_begin(&call, token, HA_HOW_ANY, object);
+	while (ha_call_next(&call))
+		if (ha_call_done(&call, pciehsm_object_size(call.conn->t, session, object->b,
+							    &bytes)))
+			break;
+	rv = ha_call_end(&call);
+	if (rv == CKR_OK)
+		*size = (CK_ULONG)bytes;
+	return rv;
+}
+
+/* ---- searches ---- */
+
+struct found {
+	struct ha_ouid	*list;
+	CK_ULONG	n;
+};
+
+static CK_RV find_on(struct ha_conn *conn, uint32_t session, const CK_ATTRIBUTE *attrs,
+		     CK_ULONG n, struct found *found)
+{
+	uint64_t cursor = 0;
+	struct ha_ouid *list;
+	uint32_t count;
+	CK_RV rv;
+
+	do {
+		list = realloc(found->list, (found->n + FIND_PAGE) * sizeof(*list));
+		if (!list)
+			return CKR_HOST_MEMORY;
+		found->list = list;
+		rv = pciehsm_object_find(conn->t, session, attrs, n, &cursor, list[found->n].b,
+					 FIND_PAGE, &count);
+		if (rv != CKR_OK)
+			return rv;
+		found->n += count;
+	} while (cursor);
+	return CKR_OK;
+}
+
+static bool merge(struct found *into, const struct found *from)
+{
+	struct ha_ouid *list;
+	CK_ULONG i, k, before = into->n;
+
+	list = realloc(into->list, (into->n + from->n + 1) * sizeof(*list));
+	if (!list)
+		return false;
+	into->list = list;
+	for (i = 0; i < from->n; i++) {
+		for (k = 0; k < before; k++)
+			if (!memcmp(&list[k], &from->list[i], sizeof(*list)))
+				break;
+		if (k == before)
+			list[into->n++] = from->list[i];
+	}
+	return true;
+}
+
+/* Session objects that could not be replicated lie on other members. */
+static void find_pinned(struct ha_token *token, uint32_t session, const CK_ATTRIBUTE *attrs,
+			CK_ULONG n, struct found *found)
+{
+	struct ha_conn *conns[HA_MAX_MEMBERS];
+	unsigned int i, count = 0;
+
+	ha_lock(token->ha, &token->lock);
+	for (i = 0; token->n_pinned && i < token->n_members; i++)
+		if (token->members[i]->conn && token->members[i]->state == HA_MEMBER_ALIVE)
+			conns[count++] = ha_conn_get(token->members[i]->conn);
+	ha_unlock(token->ha, &token->lock);
+	for (i = 0; i < count; i++) {
+		struct found more = { 0 };
+
+		if (ha_conn_ready(conns[i]) == CKR_OK &&
+		    find_on(conns[i], session, attrs, n, &more) == CKR_OK)
+			merge(found, &more);
+		free(more.list);
+		ha_conn_put(conns[i]);
+	}
+}
+
+CK_RV ha_find(struct ha_token *token, uint32_t session, const CK_ATTRIBUTE *attrs, CK_ULONG n,
+	      struct ha_ouid **list, CK_ULONG *count)
+{
+	struct found found = { 0 };
+	struct ha_call call;
+	CK_RV rv;
+
+	ha_call_begin(&call, token, HA_HOW_ANY, NULL);
+	while (ha_call_next(&call)) {
+		/* What a lost member gave would be in another order: all of one, or nothing. */
+		found.n = 0;
+		if (ha_call_done(&call, find_on(call.conn, session, attrs, n, &found)))
+			break;
+	}
+	rv = ha_call_end(&call);
+	if (rv != CKR_OK) {
+		free(found.list);
+		return rv;
+	}
+	if (atomic_load(&token->n_sobjects))
+		find_pinned(token, session, attrs, n, &found);
+	*list = found.list;
+	*count = found.n;
+	return CKR_OK;
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A call on its way: which member gets it, and what follows from its answer.
+ *
+ * Least outstanding commands first, ties in turn. Members are looked at in tiers: live
+ * active ones; live standby ones; at last those that are not up to date, which
+ * is better than nobody. Calls that change something go to the first of a tier
+ * instead, so that all processes choose the same one as long as they see the same
+ * members.
+ */
+#include "engine.h"
+
+void ha_call_begin(struct ha_call *call, struct ha_token *token, enum ha_how how,
+		   const struct ha_ouid *object)
+{
+	/* Not the whole of it: the arrays are large and filled as they are needed. */
+	call->token = token;
+	call->how = how;
+	call->prefer = NULL;
+	call->member = NULL;
+	call->conn = NULL;
+	call->rv = CKR_OK;
+	call->answered = false;
+	call->known = false;
+	call->lost = false;
+	call->maybe = false;
+	call->waited = false;
+	call->current = false;
+	call->missing = CKR_OK;
+	call->n_tried = 0;
+	call->n_lacking = 0;
+	if (!ha_threaded(token->ha))
+		ha_poll(token->ha);
+	if (!atomic_load(&token->active))
+		ha_token_activate(token);
+	if (object && atomic_load(&token->n_sobjects))
+		ha_sobject_known(token, object, &call->prefer);
+}
+
+static struct ha_tried *tried(struct ha_call *call, struct ha_member *member, bool create)
+{
+	unsigned int i;
+
+	for (i = 0; i < call->n_tried; i++)
+		if (call->tried[i].member == member)
+			return &call->tried[i];
+	if (!create || call->n_tried == sizeof(call->tried) / sizeof(call->tried[0]))
+		return NULL;
+	call->tried[call->n_tried].member = member;
+	call->tried[call->n_tried].strikes = 0;
+	return &call->tried[call->n_tried++];
+}
+
+static unsigned int strikes_of(struct ha_call *call, struct ha_member *member)
+{
+	struct ha_tried *t = call->n_tried ? tried(call, member, false) : NULL;
+
+	return t ? t->strikes : 0;
+}
+
+static void strike(struct ha_call *call, unsigned int n)
+{
+	struct ha_tried *t = tried(call, call->member, true);
+
+	if (t)
+		t->strikes += n;
+}
+
+static unsigned int tier_of(const struct ha_member *member)
+{
+	if (member->state == HA_MEMBER_ALIVE)
+		return member->standby;
+	return 2 + member->standby;
+}
+
+/* Choose; token->lock is held. */
+static struct ha_member *choose(struct ha_call *call)
+{
+	struct ha_token *token = call->token;
+	struct ha_member *best = NULL;
+	unsigned int i, best_key = 0, best_load = 0, first = 0;
+
+	if (call->how == HA_HOW_ANY && token->n_members)
+		first = token->turn++ % token->n_members;
+	for (i = 0; i < token->n_members; i++) {
+		struct ha_member *member = token->members[(first + i) % token->n_members];
+		unsigned int key, load, strikes;
+
+		if (!member->conn)
+			continue;
+		strikes = strikes_of(call, member);
+		if (strikes >= HA_STRIKES_MAX)
+			continue;
+		if (member == call->prefer && !strikes)
+			return member;
+		key = strikes * 4 + tier_of(member);
+		load = call->how == HA_HOW_ANY ? atomic_load(&member->outstanding) : 0;
+		if (!best || key < best_key || (key == best_key && load < best_load)) {
+			best = member;
+			best_key = key;
+			best_load = load;
+		}
+	}
+	return best;
+}
+
+static bool pick(struct ha_call *call)
+{
+	struct ha_token *token = call->token;
+	struct ha_member *member;
+
+	ha_lock(token->ha, &token->lock);
+	member = choose(call);
+	if (member) {
+		call->member = member;
+		call->conn = ha_conn_get(member->conn);
+		call->current = member->state == HA_MEMBER_ALIVE;
+		call->several = token->n_members > 1;
+		atomic_fetch_add(&member->outstanding, 1);
+	}
+	ha_unlock(token->ha, &token->lock);
+	return member;
+}
+
+static void release(struct ha_call *call)
+{
+	if (!call->conn)
+		return;
+	atomic_fetch_sub(&call->member->outstanding, 1);
+	ha_conn_put(call->conn);
+	call->conn = NULL;
+}
+
+/* Is somebody on the way up, or about to be? token->lock is held. */
+static bool is_coming(struct ha_token *token)
+{
+	uint64_t now = ha_now(token->ha);
+	unsigned int i;
+
+	for (i = 0; i < token->n_members; i++) {
+		struct ha_member *member = token->members[i];
+
+		if (!member->conn && member->present && (member->busy || member->next_try <= now))
+			return true;
+	}
+	return false;
+}
+
+/* Wait, once in a call, for a member that is being connected. */
+static void wait_for_member(struct ha_call *call)
+{
+	struct ha_token *token = call->token;
+	struct ha *ha = token->ha;
+	uint64_t deadline = ha_now(ha) + HA_CALL_WAIT;
+
+	if (!ha_threaded(ha)) {
+		ha_devices_refresh(ha);
+		ha_work_inline(token);
+		return;
+	}
+	ha_lock(ha, &token->lock);
+	while (is_coming(token) && !choose(call))
+		if (!ha_wait(ha, &token->changed, &token->lock, deadline))
+			break;
+	ha_unlock(ha, &token->lock);
+}
+
+bool ha_call_next(struct ha_call *call)
+{
+	release(call);
+	for (;;) {
+		CK_RV rv;
+
+		if (!pick(call)) {
+			if (call->waited)
+				return false;
+			call->waited = true;
+			wait_for_member(call);
+			continue;
+		}
+		rv = ha_conn_ready(call->conn);
+		if (rv == CKR_OK)
+			return true;
+		if (pciehsm_rv_is_transport(rv))
+			call->lost = true;
+		else if (call->rv == CKR_OK)
+			call->rv = ha_rv_sick(rv) ? rv : CKR_USER_NOT_LOGGED_IN;
+		strike(call, 1);
+		release(call);
+	}
+}
+
+/* The card answered, but not about what it was asked. */
+static bool is_sick(struct ha_call *call, CK_RV rv)
+{
+	if (ha_rv_sick(rv))
+		return true;
+	/* For work there may be room elsewhere; what is stored has to fit on all. */
+	return rv == CKR_DEVICE_MEMORY && call->how == HA_HOW_ANY;
+}
+
+bool ha_call_done(struct ha_call *call, CK_RV rv)
+{
+	struct ha_member *member = call->member;
+
+	if (pciehsm_rv_is_transport(rv)) {
+		if (rv == PCIEHSM_RV_MESSAGE) {
+			call->rv = CKR_GENERAL_ERROR;
+			call->answered = true;
+			return true;
+		}
+		call->lost = true;
+		if (!pciehsm_rv_not_executed(rv))
+			call->maybe = true;
+		strike(call, 1);
+		ha_member_failed(member, call->conn, rv);
+		return false;
+	}
+	if (rv == CKR_USER_NOT_LOGGED_IN && !strikes_of(call, member) &&
+	    atomic_load(&call->conn->login_gen) == atomic_load(&call->token->login_gen) &&
+	    atomic_load(&call->token->role) != PCIEHSM_ROLE_NONE) {
+		/* The card has forgotten our login: it was reset, or the role was made anew. */
+		strike(call, 1);
+		ha_conn_logged_out(call->conn);
+		return false;
+	}
+	if (ha_rv_missing(rv) && call->several) {
+		call->missing = rv;
+		if (call->n_lacking < HA_MAX_MEMBERS)
+			call->lacking[call->n_lacking++] = member;
+		strike(call, HA_STRIKES_MAX);
+		if (call->current)
+			call->known = true;
+		return false;
+	}
+	call->rv = rv;
+	if (is_sick(call, rv)) {
+		strike(call, 1);
+		if (atomic_fetch_add(&member->sick, 1) + 1 >= HA_STRIKES_MAX &&
+		    call->several)
+			ha_member_failed(member, call->conn, rv);
+		return false;
+	}
+	if (atomic_load_explicit(&member->sick, memory_order_relaxed))
+		atomic_store(&member->sick, 0);
+	call->answered = true;
+	return true;
+}
+
+void ha_call_retry(struct ha_call *call, bool executed)
+{
+	call->answered = false;
+	call->rv = CKR_OK;
+	call->lost = true;
+	if (executed)
+		call->maybe = true;
+	strike(call, 1);
+}
+
+/* Members that did not know what another one knew: compare them now. */
+static void audit_lacking(struct ha_call *call)
+{
+	struct ha_token *token = call->token;
+	unsigned int i;
+
+	ha_lock(token->ha, &token->lock);
+	for (i = 0; i < call->n_lacking && !token->n_pinned; i++)
+		call->lacking[i]->audit = true;
+	ha_unlock(token->ha, &token->lock);
+	ha_kick(token->ha);
+}
+
+CK_RV ha_call_end(struct ha_call *call)
+{
+	release(call);
+	if (call->answered) {
+		if (call->n_lacking)
+			audit_lacking(call);
+		return call->rv;
+	}
+	if (call->missing != CKR_OK) {
+		/* If none of them is up to date, that does not mean that it does not exist. */
+		return call->known ? call->missing : CKR_DEVICE_ERROR;
+	}
+	if (call->rv != CKR_OK)
+		return call->rv;
+	return CKR_DEVICE_REMOVED;
+}
