@@ -228,9 +228,8 @@ CK_RV fw_ec_from_attrs(const struct fw_attrs *attrs, CK_ULONG class, CK_ULONG ty
 	return rv;
 }
 
-/* The public point of a private value, which is checked to be in range. */
-static CK_RV fw_ec_public(const struct fw_curve *curve, struct fw_bytes secret,
-			  uint8_t point[FW_POINT_MAX])
+CK_RV fw_ec_public(const struct fw_curve *curve, struct fw_bytes secret,
+		   uint8_t point[FW_POINT_MAX])
 {
 	struct fw_bytes none = { NULL, 0 };
 	size_t len = fw_curve_point_len(curve);

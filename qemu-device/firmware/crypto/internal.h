@@ -166,6 +166,17 @@ CK_RV fw_curve_pkey(const struct fw_curve *curve, struct fw_bytes point, struct 
 #define FW_POINT_MAX	(1 + 2 * 66)
 #define FW_SCALAR_MAX	66
 
+/**
+ * fw_ec_public() - the public point of a private value
+ * @curve:	the curve
+ * @secret:	the private value of exactly curve->len bytes
+ * @point:	out: the bare point
+ *
+ * Return: CKR_OK; CKR_ATTRIBUTE_VALUE_INVALID (not in range); CKR_HOST_MEMORY.
+ */
+CK_RV fw_ec_public(const struct fw_curve *curve, struct fw_bytes secret,
+		   uint8_t point[FW_POINT_MAX]);
+
 /* ---- keys (key.c) ---- */
 
 #define FW_POOL_SLOTS	8
@@ -454,5 +465,21 @@ static inline bool fw_is_decrypt(const struct fw_work *w)
 
 /** fw_mac_verdict() - compare a MAC that was computed with the one that was given */
 CK_RV fw_mac_verdict(const uint8_t *mac, size_t len, const struct fw_bytes *sig);
+
+/* ---- identity (identity.c), for the channel ---- */
+
+struct fw_identity;
+struct fw_peer;
+
+#define FW_SHA384_LEN	48
+
+/* libcrypto's keys; borrowed */
+EVP_PKEY *fw_identity_key(const struct fw_identity *id);
+EVP_PKEY *fw_peer_key(const struct fw_peer *peer);
+/* SHA-384 of the card's own certificate */
+const uint8_t *fw_identity_leaf_hash(const struct fw_identity *id);
+const uint8_t *fw_peer_leaf_hash(const struct fw_peer *peer);
+/** fw_partition_serial_of() - is it the serial of a partition of that HSM? */
+bool fw_partition_serial_of(const char *partition, const char *hsm);
 
 #endif /* PCIEHSM_CRYPTO_INTERNAL_H */
