@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* From the command line to one command or the prompt. */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "haadm.h"
+
+/* Passwords pass through this memory: it must not end in a core file or be traced. */
+static void no_dumps(void)
+{
+	static const struct rlimit none;
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+static enum status run(struct app *app, struct ha_env *env, int n_words, char **words)
+{
+	enum status st;
+	int ret;
+
+	/* Help needs no driver. */
+	if (n_words && (!strcasecmp(words[0], "help") || !strcmp(words[0], "?")))
+		return help_command(app, n_words - 1, words + 1);
+	app->bus = env->bus;
+	ret = ha_open(env, HA_OPEN_ADMIN, &app->ha);
+	if (ret)
+		return fail_errno(app, ret, "starting the HA engine");
+	st = n_words ? run_words(app, n_words, words) : shell_run(app);
+	contexts_close(app);
+	ha_close(app->ha);
+	return st;
+}
+
+int haadm_main(struct ha_env *env, int argc, char **argv)
+{
+	struct app app = { .slot = HA_SLOT_NONE, .terminal = -1 };
+	enum status st;
+	int first = 1;
+
+	setlocale(LC_CTYPE, "");
+	no_dumps();
+	for (; first < argc && argv[first][0] == '-'; first++) {
+		if (!strcmp(argv[first], "--json")) {
+			app.json = true;
+		} else if (!strcmp(argv[first], "--version")) {
+			print_banner();
+			return ST_OK;
+		} else if (!strcmp(argv[first], "--help") || !strcmp(argv[first], "-h") ||
+			   !strcmp(argv[first], "-?")) {
+			return help_command(&app, argc - first - 1, argv + first + 1);
+		} else {
+			return fail(&app, ST_USAGE, CODE_OF_STATUS, "See: haadm --help",
+				    "unknown option \"%s\"", argv[first]);
+		}
+	}
+	/* --json may stand at the end, too, where people add it. */
+	if (first < argc && !strcmp(argv[argc - 1], "--json")) {
+		app.json = true;
+		argc--;
+	}
+	app.terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	st = run(&app, env, argc - first, argv + first);
+	if (app.terminal >= 0)
+		close(app.terminal);
+	if (fflush(stdout) || ferror(stdout))
+		st = st ? st : ST_FAILED;
+	return st;
+}
+
+int haadm_no_env(int err)
+{
+	struct app app = { 0 };
+
+	return fail_errno(&app, err, "starting haadm");
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Open contexts, and the logins that live in them. At the prompt they stay open between
+ * commands, so that "role login" lasts; they go when the device does.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "haadm.h"
+
+static const struct {
+	uint32_t	role;
+	const char	*names;
+	const char	*text;
+} roles[] = {
+	{ PCIEHSM_ROLE_SO, "so", "HSM Security Officer" },
+	{ PCIEHSM_ROLE_PO, "po", "Partition Security Officer" },
+	{ PCIEHSM_ROLE_CO, "co", "Crypto Officer" },
+	{ PCIEHSM_ROLE_LCO, "lco", "Limited Crypto Officer" },
+	{ PCIEHSM_ROLE_CU, "cu", "Crypto User" },
+	{ PCIEHSM_ROLE_AU, "au", "Auditor" },
+};
+
+#define N_ROLES	(sizeof(roles) / sizeof(roles[0]))
+
+const char *role_short(uint32_t role)
+{
+	size_t i;
+
+	for (i = 0; i < N_ROLES; i++)
+		if (roles[i].role == role)
+			return roles[i].names;
+	return "?";
+}
+
+const char *role_long(uint32_t role)
+{
+	size_t i;
+
+	for (i = 0; i < N_ROLES; i++)
+		if (roles[i].role == role)
+			return roles[i].text;
+	return "unknown role";
+}
+
+uint32_t role_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < N_ROLES; i++)
+		if (!strcasecmp(roles[i].names, name))
+			return roles[i].role;
+	return PCIEHSM_ROLE_NONE;
+}
+
+static void free_context(struct context *c)
+{
+	c->transport->ops->close(c->transport);
+	free(c);
+}
+
+void context_drop(struct app *app, const char *serial)
+{
+	struct context **at = &app->contexts;
+
+	while (*at) {
+		struct context *c = *at;
+
+		if (strcmp(c->serial, serial)) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		free_context(c);
+	}
+}
+
+void contexts_close(struct app *app)
+{
+	while (app->contexts)
+		context_drop(app, app->contexts->serial);
+}
+
+enum status context_get(struct app *app, const char *serial, struct context **context)
+{
+	struct context *c;
+	unsigned int resets;
+	int ret;
+
+	for (c = app->contexts; c; c = c->next)
+		if (!strcmp(c->serial, serial))
+			break;
+	if (c && c->transport->ops->alive(c->transport)) {
+		context_drop(app, serial);
+		c = NULL;
+	}
+	if (c) {
+		/* A reset of the card has ended what we had there. */
+		resets = c->transport->ops->resets(c->transport);
+		if (resets != c->resets)
+			c->role = PCIEHSM_ROLE_NONE;
+		c->resets = resets;
+		*context = c;
+		return ST_OK;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return fail_errno(app, -ENOMEM, "opening %s", serial);
+	ret = app->bus->ops->open(app->bus, serial, &c->transport);
+	if (ret) {
+		free(c);
+		return fail_errno(app, ret, "opening the device with serial number %s", serial);
+	}
+	snprintf(c->serial, sizeof(c->serial), "%s", serial);
+	c->resets = c->transport->ops->resets(c->transport);
+	c->next = app->contexts;
+	app->contexts = c;
+	*context = c;
+	return ST_OK;
+}
+
+enum status need_login(struct app *app, const struct args *args, struct context *context,
+		       uint32_t role, const char *name)
+{
+	struct secret secret;
+	uint32_t attempts = NO_ATTEMPTS;
+	char prompt[80];
+	enum status st;
+	CK_RV rv;
+
+	if (context->role == role)
+		return ST_OK;
+	if (context->role != PCIEHSM_ROLE_NONE)
+		return fail(app, ST_AUTH, CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+			    "Log it out with role logout; then log in the right one, or give the "
+			    "password with the command.",
+			    "this is for the %s, but the %s is logged in at %s", role_long(role),
+			    role_long(context->role), context->serial);
+	snprintf(prompt, sizeof(prompt), "Enter the %s's password", role_long(role));
+	st = secret_get(app, args, name, prompt, &secret);
+	if (st)
+		return st;
+	rv = pciehsm_login(context->transport, role, secret.data, secret.len, NULL, &attempts);
+	secret_wipe(&secret);
+	if (rv)
+		return fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
+			       context->serial);
+	context->role = role;
+	return ST_OK;
+}

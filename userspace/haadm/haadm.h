@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * haadm: administration of HSMs, partitions and HA groups.
+ *
+ * One table of commands (table.c) drives parsing, help and completion. A command is a
+ * function that gets its parsed arguments and returns an exit status; everything that
+ * it has to say about a failure goes through fail() and its like, so that each error
+ * says what failed, what to do about it, and ends with the same last line.
+ */
+#ifndef HAADM_H
+#define HAADM_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <json-c/json.h>
+#include <p11-kit/pkcs11.h>
+#include <pciehsm/fw.h>
+
+#include "ha.h"
+#include "pciehsm.h"
+#include "transport.h"
+
+#define HAADM_NAME	"haadm"
+#define HAADM_VERSION	"1.0.0"
+
+struct app;
+struct args;
+struct context;
+
+/* ---- results ---- */
+
+/* Exit statuses. They are documented in `haadm --help` and never change their meaning. */
+enum status {
+	ST_OK		= 0,
+	ST_FAILED	= 1,	/* anything that has no number of its own */
+	ST_USAGE	= 2,	/* unknown command or option, bad value */
+	ST_CANCELLED	= 3,	/* the operator said quit */
+	ST_NOT_FOUND	= 4,	/* no such slot, group, member, partition */
+	ST_PERMISSION	= 5,	/* the operating system says no */
+	ST_AUTH		= 6,	/* wrong, locked or missing password; not logged in */
+	ST_DEVICE	= 7,	/* no driver, no card, member gone or silent */
+	ST_CONFIG	= 8,	/* ha.conf is broken */
+	ST_REFUSED	= 9,	/* would do harm, or is in the way: nothing was changed */
+};
+
+/* Codes of the last line for what is not a card's answer (those are CKR_*). */
+#define CODE_OF_STATUS	UINT32_MAX	/* use the status' own code and text */
+
+/**
+ * fail() - report that a command failed
+ * @status:	what the command is to return
+ * @code:	CKR_* that a card gave, or CODE_OF_STATUS
+ * @advice:	what to do about it; lines are broken for a terminal. NULL: nothing
+ * @fmt:	what failed, where; a sentence without a full stop
+ *
+ * Return: @status
+ */
+enum status fail(struct app *app, enum status status, uint32_t code, const char *advice,
+		 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/** fail_rv() - report what a card (or the HA engine) answered; @rv decides the status */
+enum status fail_rv(struct app *app, CK_RV rv, uint32_t attempts, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/** rv_status() - the exit status that goes with a result */
+enum status rv_status(CK_RV rv);
+
+/** fail_errno() - the same for -errno; @err is negative */
+enum status fail_errno(struct app *app, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** fail_cancelled() - the operator said no */
+enum status fail_cancelled(struct app *app);
+
+/** warn_user() - something to know, on stderr, that is no failure */
+void warn_user(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** status_meaning() - for the table in the help */
+const char *status_meaning(enum status status);
+
+/** no_attempts - for @attempts of fail_rv() where they are not known */
+#define NO_ATTEMPTS	UINT32_MAX
+
+/** print_wrapped() - text in lines that fit a terminal, each after the usual indent */
+void print_wrapped(FILE *out, const char *text);
+
+/* ---- the command table ---- */
+
+enum option_type {
+	OPT_FLAG,		/* no value */
+	OPT_TEXT,
+	OPT_LABEL,		/* text of 1 to 32 bytes, printable, no quotes */
+	OPT_GROUP,		/* label of a group */
+	OPT_SLOT,		/* number of a slot */
+	OPT_SERIAL,		/* digits */
+	OPT_NUMBER,		/* within @min and @max */
+	OPT_CHOICE,		/* one of @choices */
+	OPT_SECRET,		/* also NAME-file and NAME-fd */
+};
+
+/**
+ * struct option - one option of a command
+ * @names:	"long short ...": the first is the name, the rest are what else is taken
+ * @arg:	placeholder for the value in help; NULL for flags
+ * @type:	what a value has to look like
+ * @min: @max:	limits of OPT_NUMBER
+ * @choices:	values of OPT_CHOICE, separated by blanks
+ * @required:	the command is useless without it
+ * @one_of:	not 0: exactly one of the options with this number must be given, at
+ *		most one if ONE_OR_NONE is added
+ * @help:	what it means, with default and limits
+ */
+struct option {
+	const char		*names;
+	const char		*arg;
+	enum option_type	type;
+	long			min, max;
+	const char		*choices;
+	bool			required;
+	unsigned int		one_of;
+	const char		*help;
+};
+
+#define ONE_OR_NONE	0x100
+
+/**
+ * struct command - one command
+ * @area: @name: "hagroup", "listgroups"; names separated by blanks as in struct option.
+ *		@name is NULL for commands of one word.
+ * @summary:	one line
+ * @text:	the whole story for help; NULL if the summary is all
+ * @run:	does it
+ * @own_end:	it prints its own end: no "Command Result : No Error" behind it
+ * @json:	it honours --json
+ * @options:	ends with one that has no names
+ */
+struct command {
+	const char		*area;
+	const char		*name;
+	const char		*summary;
+	const char		*text;
+	enum status		(*run)(struct app *app, struct args *args);
+	bool			own_end;
+	bool			json;
+	const struct option	*options;
+};
+
+/**
+ * struct area - the first word of commands
+ * @names:	as in struct option
+ */
+struct area {
+	const char *names;
+	const char *summary;
+};
+
+extern const struct area areas[];
+extern const size_t n_areas;
+extern const struct command commands[];
+extern const size_t n_commands;
+
+/** first_name() - length of the first name in a list of names */
+size_t first_name(const char *names);
+/** name_listed() - is this one of the names, whatever its case? */
+bool name_listed(const char *names, const char *name);
+/** nearest_of - for "did you mean": the best so far of names that are offered one by one */
+struct nearest {
+	const char	*wanted;
+	char		best[64];
+	unsigned int	distance;
+};
+void nearest_offer(struct nearest *n, const char *names);
+/** nearest_found() - NULL if nothing came close */
+const char *nearest_found(const struct nearest *n);
+
+/* ---- parsed arguments ---- */
+
+#define ARGS_MAX	24
+
+struct value {
+	const struct option	*option;
+	enum { FROM_TEXT, FROM_FILE, FROM_FD } source;
+	char			*text;
+	long			number;
+};
+
+struct args {
+	const struct command	*command;
+	size_t			n;
+	struct value		v[ARGS_MAX];
+};
+
+/**
+ * parse_command() - find the command and check its options
+ * @words:	are kept by reference; values of secrets among them are wiped by
+ *		args_wipe(), which also is to be called after a failure
+ *
+ * Return: ST_OK, or what fail() said
+ */
+enum status parse_command(struct app *app, int n_words, char **words, struct args *args);
+void args_wipe(struct args *args);
+
+const struct value *arg_value(const struct args *args, const char *name);
+bool arg_given(const struct args *args, const char *name);
+/** arg_text() - NULL if it was not given */
+const char *arg_text(const struct args *args, const char *name);
+long arg_number(const struct args *args, const char *name, long otherwise);
+
+/** split_line() - a line into words, with "double quotes"; free_words() wipes and frees */
+enum status split_line(struct app *app, const char *line, int *n_words, char ***words);
+void free_words(int n_words, char **words);
+
+/** run_words() - one command, from its words to its last line */
+enum status run_words(struct app *app, int n_words, char **words);
+
+/** help_command() - `help`, `haadm --help` */
+enum status help_command(struct app *app, int n_words, char **words);
+/** help_usage() - "hagroup addmember -group <label> {-slot <n> | ...}" */
+void help_usage(FILE *out, const struct command *command);
+
+/** shell_run() - the interactive prompt, or a script on standard input */
+enum status shell_run(struct app *app);
+
+/* ---- secrets ---- */
+
+/** struct secret - a password; lives on a stack and is wiped by secret_wipe() */
+struct secret {
+	size_t	len;
+	char	data[PCIEHSM_PIN_MAX + 1];
+};
+
+/**
+ * secret_get() - from the option, its -file or its -fd, or from the operator
+ * @name:	of the option
+ * @prompt:	"Enter the password"; NULL: do not ask
+ *
+ * Return: ST_OK, or what fail() said. Empty input is an empty secret.
+ */
+enum status secret_get(struct app *app, const struct args *args, const char *name,
+		       const char *prompt, struct secret *secret);
+/**
+ * secret_new() - one that is being set: asked for twice
+ * @min: @max:	lengths that the card takes
+ */
+enum status secret_new(struct app *app, const struct args *args, const char *name,
+		       const char *prompt, size_t min, size_t max, struct secret *secret);
+void secret_wipe(struct secret *secret);
+
+/** can_ask() - is there somebody at a terminal? */
+bool can_ask(struct app *app);
+
+/**
+ * confirm() - 'proceed' or 'quit'; -force among @args answers it
+ * @text:	what is going to happen
+ */
+enum status confirm(struct app *app, const struct args *args, const char *text);
+
+/* ---- slots and contexts ---- */
+
+/**
+ * struct app - what lasts from command to command
+ * @slot:	current slot
+ * @contexts:	open contexts at partitions and cards; logins live in them
+ * @terminal:	-1, or where the operator is asked
+ * @interactive: at a prompt or in a script: logins last
+ */
+struct app {
+	struct pciehsm_bus	*bus;
+	struct ha		*ha;
+	uint32_t		slot;
+	bool			slot_chosen;
+	bool			interactive;
+	bool			json;
+	int			terminal;
+	struct context		*contexts;
+};
+
+/**
+ * struct context - an open context at one device
+ * @role:	that is logged in, as far as we know
+ */
+struct context {
+	struct context			*next;
+	char				serial[25];
+	struct pciehsm_transport	*transport;
+	unsigned int			resets;
+	uint32_t			role;
+};
+
+/** context_get() - open, or still open, at the device with this serial */
+enum status context_get(struct app *app, const char *serial, struct context **context);
+/** context_drop() - close the one at this serial, if there is one: logs out */
+void context_drop(struct app *app, const char *serial);
+void contexts_close(struct app *app);
+
+/** slots_get() - what is there; says why if there is nothing. Free with free(). */
+enum status slots_get(struct app *app, struct ha_slot **list, size_t *count);
+/** slot_default() - make the lowest slot the current one if none was chosen */
+void slot_default(struct app *app);
+
+/**
+ * target_slot() - the slot that a command is about: -slot, -serial, or the current one
+ * @kind:	what it has to be
+ */
+enum status target_slot(struct app *app, const struct args *args, enum ha_slot_kind kind,
+			struct ha_slot *slot);
+
+/** target_member() - a partition named by -slot or -serial, for a group command */
+enum status target_member(struct app *app, const struct args *args, struct ha_slot *slot);
+
+/** print_slots() - the list of the seed; @hsms: the cards' own slots, too */
+enum status print_slots(struct app *app, bool hsms);
+/** print_banner() - what the prompt begins with */
+void print_banner(void);
+
+/**
+ * need_login() - make sure that a role is logged in at a context
+ * @name:	option with the password if it is not
+ */
+enum status need_login(struct app *app, const struct args *args, struct context *context,
+		       uint32_t role, const char *name);
+/** role_short() - "co"; role_long() - "Crypto Officer"; role_by_name() - or ROLE_NONE */
+const char *role_short(uint32_t role);
+const char *role_long(uint32_t role);
+uint32_t role_by_name(const char *name);
+
+/* ---- commands ---- */
+
+enum status cmd_slot_list(struct app *app, struct args *args);
+enum status cmd_slot_set(struct app *app, struct args *args);
+
+enum status cmd_hsm_init(struct app *app, struct args *args);
+enum status cmd_hsm_show(struct app *app, struct args *args);
+enum status cmd_hsm_factoryreset(struct app *app, struct args *args);
+
+enum status cmd_partition_create(struct app *app, struct args *args);
+enum status cmd_partition_init(struct app *app, struct args *args);
+enum status cmd_partition_show(struct app *app, struct args *args);
+enum status cmd_partition_contents(struct app *app, struct args *args);
+enum status cmd_partition_delete(struct app *app, struct args *args);
+
+enum status cmd_role_list(struct app *app, struct args *args);
+enum status cmd_role_show(struct app *app, struct args *args);
+enum status cmd_role_init(struct app *app, struct args *args);
+enum status cmd_role_login(struct app *app, struct args *args);
+enum status cmd_role_logout(struct app *app, struct args *args);
+enum status cmd_role_changepw(struct app *app, struct args *args);
+enum status cmd_role_resetpw(struct app *app, struct args *args);
+
+enum status cmd_ha_creategroup(struct app *app, struct args *args);
+enum status cmd_ha_deletegroup(struct app *app, struct args *args);
+enum status cmd_ha_addmember(struct app *app, struct args *args);
+enum status cmd_ha_removemember(struct app *app, struct args *args);
+enum status cmd_ha_addstandby(struct app *app, struct args *args);
+enum status cmd_ha_removestandby(struct app *app, struct args *args);
+enum status cmd_ha_listgroups(struct app *app, struct args *args);
+enum status cmd_ha_synchronize(struct app *app, struct args *args);
+enum status cmd_ha_recoverymode(struct app *app, struct args *args);
+enum status cmd_ha_retry(struct app *app, struct args *args);
+enum status cmd_ha_interval(struct app *app, struct args *args);
+enum status cmd_ha_haonly(struct app *app, struct args *args);
+enum status cmd_ha_halog(struct app *app, struct args *args);
+
+/* ---- shared by the hagroup commands (hagroup.c, hastatus.c) ---- */
+
+/**
+ * struct edit - a change of the configuration
+ * @apply:	makes it in what the file says at present, with the file locked; returns ST_OK or
+ *		what fail() said, and then nothing is written
+ */
+struct edit {
+	struct app	*app;
+	enum status	(*apply)(struct edit *edit, struct ha_config *config);
+	const char	*label;
+	const char	*serial;
+	long		number;
+	bool		flag;
+	enum status	st;
+};
+
+/** ha_edit() - carry it out, failures reported */
+enum status ha_edit(struct edit *edit);
+/** ha_config_usable() - is the configuration file good? Says what is wrong if not. */
+enum status ha_config_usable(struct app *app);
+/** group_get() - the group of that label; says that there is none, and what there is */
+enum status group_get(struct app *app, struct ha_config *config, const char *label,
+		      struct ha_config_group **group);
+/** member_index() - index of a member, or -1 */
+int member_index(const struct ha_config_group *group, const char *serial);
+
+/**
+ * group_status() - look at a group, failures reported
+ *
+ * While an application changes objects, its members differ for moments. So when they do,
+ * this looks again, until they agree or nothing moves any more.
+ */
+enum status group_status(struct app *app, const char *label, struct ha_group_status *status);
+/** print_group() - the block and the table of one group; @slots: with slot numbers */
+void print_group(const struct ha_group_status *status, bool slots);
+/** wait_device() - until the device with that serial is there, or is not; at most 10 s */
+bool wait_device(struct app *app, const char *serial, bool there, const char *label);
+
+/**
+ * pci_show() - the PCI side of a card, if it has one here
+ * @json:	NULL: print it; else add it there as "pci"
+ */
+void pci_show(const char *serial, unsigned int card, struct json_object *json);
+
+/* ---- JSON ---- */
+
+/** put_text() - add a text */
+void put_text(struct json_object *to, const char *name, const char *text);
+void put_number(struct json_object *to, const char *name, int64_t number);
+void put_bool(struct json_object *to, const char *name, bool value);
+/** put_print() - print and free */
+void put_print(struct json_object *object);
+
+#endif /* HAADM_H */

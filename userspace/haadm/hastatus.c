@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* hagroup listgroups, and how a group looks. The layout is the product's, quirks included. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "haadm.h"
+
+#define INDENT		"        "
+#define NO_SLOT		"------"
+#define NO_LABEL	"------------"
+/* How often a group is looked at while its members differ and move, and the time between */
+#define LOOKS		20
+#define LOOK_MS		100
+
+static const char *state_name(enum ha_member_state state)
+{
+	switch (state) {
+	case HA_MEMBER_ALIVE:
+		return "alive";
+	case HA_MEMBER_DOWN:
+		return "down";
+	case HA_MEMBER_SYNCING:
+		return "syncing";
+	case HA_MEMBER_REFUSED:
+		return "refused";
+	}
+	return "unknown";
+}
+
+static bool moved(const struct ha_group_status *a, const struct ha_group_status *b)
+{
+	unsigned int i;
+
+	if (a->n_members != b->n_members)
+		return true;
+	for (i = 0; i < a->n_members; i++)
+		if (a->members[i].state != b->members[i].state ||
+		    memcmp(a->members[i].digest, b->members[i].digest,
+			   sizeof(a->members[i].digest)))
+			return true;
+	return false;
+}
+
+enum status group_status(struct app *app, const char *label, struct ha_group_status *status)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
+	struct ha_group_status *before = malloc(sizeof(*before));
+	int look, ret, still = 0;
+
+	if (!before)
+		return fail_errno(app, -ENOMEM, "looking at group %s", label);
+	ret = ha_group_status(app->ha, label, status);
+	for (look = 0; !ret && status->needs_sync && look < LOOKS && still < 3; look++) {
+		*before = *status;
+		nanosleep(&pause, NULL);
+		ret = ha_group_status(app->ha, label, status);
+		still = moved(before, status) ? 0 : still + 1;
+	}
+	free(before);
+	return ret ? fail_errno(app, ret, "looking at group %s", label) : ST_OK;
+}
+
+void print_group(const struct ha_group_status *status, bool slots)
+{
+	const struct ha_config_group *group = &status->group;
+	bool any = false;
+	unsigned int i;
+
+	printf("%23s:  %s\n", "HA Group Label", group->label);
+	printf("%23s:  %s\n", "HA Group Number", group->number);
+	printf("%23s:  %" PRIu32 "\n", "HA Group Slot ID", group->slot);
+	/* One column off, as documented. */
+	printf("%22s: %s\n", "Synchronization", group->synchronize ? "enabled" : "disabled");
+	printf("%23s:  ", "Group Members");
+	for (i = 0; i < group->n_members; i++)
+		printf("%s%s", i ? ", " : "", group->members[i].serial);
+	printf("\n%23s:  %s\n", "Needs sync", status->needs_sync ? "yes" : "no");
+	printf("%23s:  ", "Standby Members");
+	for (i = 0; i < group->n_members; i++) {
+		if (!group->members[i].standby)
+			continue;
+		printf("%s%s", any ? ", " : "", group->members[i].serial);
+		any = true;
+	}
+	printf("%s\n\n\n", any ? "" : "<none>");
+	printf("Slot #    Member S/N                      Member Label    Status\n"
+	       "======    ==========                      ============    ======\n");
+	for (i = 0; i < status->n_members; i++) {
+		const struct ha_member_status *m = &status->members[i];
+		char slot[16] = NO_SLOT;
+
+		if (slots && m->slot != HA_SLOT_NONE)
+			snprintf(slot, sizeof(slot), "%" PRIu32, m->slot);
+		printf("%6s  %s%34s%10s\n", slot, m->serial, m->label[0] ? m->label : NO_LABEL,
+		       state_name(m->state));
+	}
+	for (i = 0; i < status->n_members; i++) {
+		const struct ha_member_status *m = &status->members[i];
+
+		if (m->reason[0] && m->state != HA_MEMBER_ALIVE && m->state != HA_MEMBER_DOWN)
+			printf("\n" INDENT "Member %s: %s\n", m->serial, m->reason);
+	}
+}
+
+static const char *mode_name(enum ha_recovery_mode mode)
+{
+	return mode == HA_RECOVERY_ENHANCED ? "activeEnhanced" : "activeBasic";
+}
+
+static void print_settings(const struct ha_config *config)
+{
+	printf("%30s:  %s\n", "HA auto recovery", config->retry_count ? "enabled" : "disabled");
+	printf("%30s:  %s\n", "HA recovery mode", mode_name(config->recovery_mode));
+	printf("%30s:  %d\n", "Maximum auto recovery retry", config->retry_count);
+	printf("%30s:  %u seconds\n", "Auto recovery poll interval", config->retry_interval);
+	printf("%30s:  %s\n", "HA logging", config->log_enabled ? "enabled" : "disabled");
+	printf("%30s:  %s\n", "Only Show HA Slots", config->ha_only ? "yes" : "no");
+}
+
+static struct json_object *group_json(const struct ha_group_status *status)
+{
+	struct json_object *group = json_object_new_object();
+	struct json_object *members = json_object_new_array();
+	unsigned int i;
+
+	put_text(group, "label", status->group.label);
+	put_text(group, "number", status->group.number);
+	put_number(group, "slot", status->group.slot);
+	put_bool(group, "synchronize", status->group.synchronize);
+	put_bool(group, "needs_sync", status->needs_sync);
+	for (i = 0; i < status->n_members; i++) {
+		const struct ha_member_status *m = &status->members[i];
+		struct json_object *member = json_object_new_object();
+
+		put_text(member, "serial", m->serial);
+		put_text(member, "label", m->label[0] ? m->label : NULL);
+		if (m->slot == HA_SLOT_NONE)
+			put_text(member, "slot", NULL);
+		else
+			put_number(member, "slot", m->slot);
+		put_bool(member, "standby", m->standby);
+		put_text(member, "state", state_name(m->state));
+		put_text(member, "reason", m->reason[0] ? m->reason : NULL);
+		if (m->state == HA_MEMBER_DOWN) {
+			put_text(member, "objects", NULL);
+			put_text(member, "tombstones", NULL);
+		} else {
+			put_number(member, "objects", m->objects);
+			put_number(member, "tombstones", m->tombstones);
+		}
+		json_object_array_add(members, member);
+	}
+	json_object_object_add(group, "members", members);
+	return group;
+}
+
+static void print_json(const struct ha_config *config, const struct ha_group_status *status,
+		       unsigned int n)
+{
+	struct json_object *top = json_object_new_object();
+	struct json_object *groups = json_object_new_array();
+	unsigned int i;
+
+	put_bool(top, "auto_recovery", config->retry_count);
+	put_text(top, "recovery_mode", mode_name(config->recovery_mode));
+	put_number(top, "retry_count", config->retry_count);
+	put_number(top, "retry_interval", config->retry_interval);
+	put_bool(top, "log_enabled", config->log_enabled);
+	put_bool(top, "ha_only", config->ha_only);
+	for (i = 0; i < n; i++)
+		json_object_array_add(groups, group_json(&status[i]));
+	json_object_object_add(top, "groups", groups);
+	put_print(top);
+}
+
+/*
+ * Tried on one live member only, in a context of its own: a login of the operator at the
+ * prompt is not touched, and a wrong password costs one attempt in the whole group.
+ */
+static enum status check_password(struct app *app, const struct ha_group_status *status,
+				  const struct secret *secret)
+{
+	struct pciehsm_transport *t;
+	uint32_t attempts = NO_ATTEMPTS;
+	unsigned int i;
+	CK_RV rv;
+
+	for (i = 0; i < status->n_members; i++) {
+		const char *serial = status->members[i].serial;
+
+		if (status->members[i].state == HA_MEMBER_DOWN ||
+		    app->bus->ops->open(app->bus, serial, &t))
+			continue;
+		rv = pciehsm_login(t, PCIEHSM_ROLE_CO, secret->data, secret->len, NULL, &attempts);
+		t->ops->close(t);
+		if (pciehsm_rv_gone(rv))
+			continue;
+		return rv ? fail_rv(app, rv, attempts, "logging in as Crypto Officer at member %s "
+				    "of group %s", serial, status->group.label) : ST_OK;
+	}
+	return ST_OK;
+}
+
+/* Ask as the product does; nobody to ask, or nothing entered, is no obstacle to the list. */
+static enum status ask_for_group(struct app *app, struct args *args,
+				 const struct ha_group_status *status)
+{
+	bool given = arg_given(args, "password");
+	struct secret secret;
+	enum status st;
+
+	if (!given && (app->json || !can_ask(app)))
+		return ST_OK;
+	if (!given)
+		printf("\n" INDENT "If you would like to see synchronization data for group %s,\n"
+		       INDENT "please enter the password for the group members. Sync info\n"
+		       INDENT "not available in HA Only mode.\n\n\n", status->group.label);
+	st = secret_get(app, args, "password", "Enter the password", &secret);
+	if (!given && !app->json)
+		printf("\n");
+	if (!st && secret.len)
+		st = check_password(app, status, &secret);
+	secret_wipe(&secret);
+	return st;
+}
+
+static enum status list_groups(struct app *app, struct args *args, struct ha_config *config,
+			       struct ha_group_status *status)
+{
+	const char *only = arg_text(args, "group");
+	struct ha_config_group *group;
+	enum status st = ST_OK;
+	unsigned int i, n = 0;
+
+	if (only)
+		st = group_get(app, config, only, &group);
+	for (i = 0; !st && i < config->n_groups; i++) {
+		if (only && &config->groups[i] != group)
+			continue;
+		/* The first look is quick; where the password is asked for, time passes. */
+		if (ha_group_status(app->ha, config->groups[i].label, &status[n]))
+			continue;
+		/* A password that is given is one for all; it is gone once it is used. */
+		if (!n || !arg_given(args, "password"))
+			st = ask_for_group(app, args, &status[n]);
+		if (!st)
+			st = group_status(app, config->groups[i].label, &status[n]);
+		n++;
+	}
+	if (st)
+		return st;
+	if (app->json) {
+		print_json(config, status, n);
+		return ST_OK;
+	}
+	printf("\n");
+	print_settings(config);
+	for (i = 0; i < n; i++) {
+		printf("\n\n");
+		print_group(&status[i], !config->ha_only);
+	}
+	if (!n)
+		printf("\n\n" INDENT "There are no HA groups. Make one with: hagroup creategroup\n");
+	return ST_OK;
+}
+
+enum status cmd_ha_listgroups(struct app *app, struct args *args)
+{
+	struct ha_group_status *status;
+	struct ha_config *config;
+	enum status st;
+
+	st = ha_config_usable(app);
+	if (st)
+		return st;
+	config = ha_config_get(app->ha);
+	status = calloc(HA_MAX_GROUPS, sizeof(*status));
+	if (!config || !status)
+		st = fail_errno(app, -ENOMEM, "reading the HA configuration");
+	else
+		st = list_groups(app, args, config, status);
+	free(status);
+	free(config);
+	return st;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* hsm init, show, factoryreset: what concerns a whole card. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "haadm.h"
+
+#define INDENT	"        "
+#define WAIT_MS	10000
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+bool wait_device(struct app *app, const char *serial, bool there, const char *label)
+{
+	uint64_t end = now_ms() + WAIT_MS;
+
+	for (;;) {
+		struct pciehsm_device *list = NULL;
+		int i, n = app->bus->ops->list(app->bus, &list);
+		bool found = false;
+
+		for (i = 0; i < n; i++)
+			if (!strcmp(list[i].serial, serial) &&
+			    (!label || !strcmp(list[i].label, label)))
+				found = true;
+		if (n >= 0)
+			free(list);
+		if (found == there)
+			return true;
+		if (now_ms() >= end)
+			return false;
+		app->bus->ops->watch(app->bus, 100);
+	}
+}
+
+/* Everything that stands on a card, and which groups it is in, for a question. */
+static void describe_partitions(struct app *app, const char *hsm_serial, char *text, size_t size)
+{
+	struct ha_config *config = ha_config_get(app->ha);
+	struct ha_slot *list = NULL;
+	int i, n = ha_slots(app->ha, 0, &list);
+	size_t len = 0;
+	unsigned int g;
+
+	text[0] = '\0';
+	for (i = 0; i < n; i++) {
+		if (list[i].kind != HA_SLOT_PARTITION || strcmp(list[i].hsm_serial, hsm_serial))
+			continue;
+		len += snprintf(text + len, len < size ? size - len : 0, "\n  partition %s (%s)",
+				list[i].serial, list[i].label[0] ? list[i].label : "no label");
+		for (g = 0; config && g < config->n_groups; g++)
+			if (member_index(&config->groups[g], list[i].serial) >= 0 && len < size)
+				len += snprintf(text + len, size - len, ", member of HA group %s",
+						config->groups[g].label);
+		if (len >= size)
+			break;
+	}
+	if (n >= 0)
+		free(list);
+	free(config);
+}
+
+/* Serials of a card's partitions: they have to be gone before we say that they are. */
+static void wait_partitions_gone(struct app *app, const char *hsm_serial)
+{
+	struct pciehsm_device *list = NULL;
+	int i, n = app->bus->ops->list(app->bus, &list);
+
+	for (i = 0; i < n; i++)
+		if (list[i].number && !strcmp(list[i].hsm_serial, hsm_serial))
+			wait_device(app, list[i].serial, false, NULL);
+	if (n >= 0)
+		free(list);
+}
+
+static enum status open_hsm(struct app *app, struct args *args, struct ha_slot *slot,
+			    struct context **context, struct pciehsm_hsm_info *info)
+{
+	enum status st;
+	CK_RV rv;
+
+	st = target_slot(app, args, HA_SLOT_HSM, slot);
+	if (!st)
+		st = context_get(app, slot->serial, context);
+	if (st)
+		return st;
+	rv = pciehsm_hsm_info((*context)->transport, info);
+	return rv ? fail_rv(app, rv, NO_ATTEMPTS, "asking HSM %s", slot->serial) : ST_OK;
+}
+
+enum status cmd_hsm_init(struct app *app, struct args *args)
+{
+	uint32_t attempts = NO_ATTEMPTS;
+	struct pciehsm_hsm_info info;
+	char partitions[2000], text[2400];
+	struct context *context;
+	struct secret secret;
+	struct ha_slot slot;
+	enum status st;
+	CK_RV rv;
+
+	st = open_hsm(app, args, &slot, &context, &info);
+	if (st)
+		return st;
+	describe_partitions(app, slot.serial, partitions, sizeof(partitions));
+	snprintf(text, sizeof(text), "HSM %s is going to be initialized. %s%s", slot.serial,
+		 partitions[0] ? "All that it holds will be destroyed:" :
+		 "It holds no partitions.", partitions);
+	st = confirm(app, args, text);
+	if (st)
+		return st;
+	printf("\n");
+	if (info.flags & PCIEHSM_HSM_INITIALISED)
+		st = secret_get(app, args, "password", "Enter the HSM SO's password", &secret);
+	else
+		st = secret_new(app, args, "password", "Enter new password for the HSM SO",
+				PCIEHSM_PIN_MIN, PCIEHSM_PIN_MAX, &secret);
+	if (st)
+		return st;
+	rv = pciehsm_hsm_init(context->transport, arg_text(args, "label"), secret.data,
+			      secret.len, &attempts);
+	secret_wipe(&secret);
+	context_drop(app, slot.serial);
+	if (rv)
+		return fail_rv(app, rv, attempts, "initializing HSM %s", slot.serial);
+	wait_partitions_gone(app, slot.serial);
+	printf(INDENT "HSM %s initialized, label %s.\n", slot.serial, arg_text(args, "label"));
+	return ST_OK;
+}
+
+enum status cmd_hsm_factoryreset(struct app *app, struct args *args)
+{
+	char partitions[2000], text[2400];
+	struct pciehsm_hsm_info info;
+	struct context *context;
+	struct ha_slot slot;
+	enum status st;
+	CK_RV rv;
+
+	st = open_hsm(app, args, &slot, &context, &info);
+	if (st)
+		return st;
+	describe_partitions(app, slot.serial, partitions, sizeof(partitions));
+	snprintf(text, sizeof(text),
+		 "HSM %s is going to be reset to what it was when it left the factory: its roles, "
+		 "policies and partitions will be destroyed.%s", slot.serial, partitions);
+	st = confirm(app, args, text);
+	if (st)
+		return st;
+	rv = pciehsm_hsm_factory_reset(context->transport);
+	context_drop(app, slot.serial);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "resetting HSM %s", slot.serial);
+	wait_partitions_gone(app, slot.serial);
+	printf("\n" INDENT "HSM %s was reset.\n", slot.serial);
+	return ST_OK;
+}
+
+static const char *hsm_state(uint32_t flags)
+{
+	if (flags & PCIEHSM_HSM_TAMPERED)
+		return "Tampered";
+	if (flags & PCIEHSM_HSM_INITIALISED)
+		return "OK";
+	return "Zeroized";
+}
+
+static unsigned int card_of(struct app *app, const char *serial)
+{
+	struct pciehsm_device *list = NULL;
+	int i, n = app->bus->ops->list(app->bus, &list);
+	unsigned int card = UINT_MAX;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(list[i].serial, serial))
+			card = list[i].card;
+	if (n >= 0)
+		free(list);
+	return card;
+}
+
+enum status cmd_hsm_show(struct app *app, struct args *args)
+{
+	struct pciehsm_hsm_info info;
+	struct context *context;
+	struct ha_slot slot;
+	enum status st;
+
+	st = open_hsm(app, args, &slot, &context, &info);
+	if (st)
+		return st;
+	if (app->json) {
+		struct json_object *top = json_object_new_object();
+
+		put_number(top, "slot", slot.id);
+		put_text(top, "serial", info.serial);
+		put_text(top, "label", info.label);
+		put_text(top, "model", info.model);
+		put_text(top, "firmware_version", info.fw_version);
+		put_text(top, "state", hsm_state(info.flags));
+		put_bool(top, "initialised", info.flags & PCIEHSM_HSM_INITIALISED);
+		put_number(top, "partitions", info.partitions);
+		put_number(top, "partitions_max", info.partitions_max);
+		put_number(top, "engines", info.engines);
+		put_number(top, "space", info.space);
+		put_number(top, "space_free", info.space_free);
+		pci_show(slot.serial, card_of(app, slot.serial), top);
+		put_print(top);
+		return ST_OK;
+	}
+	printf("\n");
+	printf(INDENT "%-28s%s\n", "HSM Label ->", info.label);
+	printf(INDENT "%-28s%s\n", "HSM Serial Number ->", info.serial);
+	printf(INDENT "%-28s%s\n", "HSM Model ->", info.model);
+	printf(INDENT "%-28s%s\n", "HSM Firmware Version ->", info.fw_version);
+	printf(INDENT "%-28s%s\n", "HSM Status ->", hsm_state(info.flags));
+	printf(INDENT "%-28s%" PRIu32 " of %" PRIu32 "\n", "Partitions ->", info.partitions,
+	       info.partitions_max);
+	printf(INDENT "%-28s%" PRIu32 "\n", "Engines ->", info.engines);
+	printf(INDENT "%-28s%" PRIu64 " bytes\n", "Storage Total ->", info.space);
+	printf(INDENT "%-28s%" PRIu64 " bytes\n", "Storage Free ->", info.space_free);
+	printf(INDENT "%-28s%s\n", "Logged In ->",
+	       context->role ? role_long(context->role) : "nobody");
+	pci_show(slot.serial, card_of(app, slot.serial), NULL);
+	return ST_OK;
+}

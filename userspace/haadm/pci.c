@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The PCI side of a card, for hsm show: where it sits, how fast its link is, what errors
+ * were counted. Read from configuration space with libpci, and from sysfs what the kernel
+ * alone knows. A card that is not on this machine's PCI bus simply has none of it.
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <pci/pci.h>
+
+#include "haadm.h"
+
+#define INDENT	"        "
+
+struct pci_side {
+	char		address[32];
+	char		slot[32];
+	unsigned int	speed, speed_max;	/* generation: 1 is 2.5 GT/s */
+	unsigned int	width, width_max;
+	int		numa;			/* -1: does not apply */
+	uint64_t	correctable, nonfatal, fatal;
+	bool		aer;
+};
+
+static bool read_attribute(const char *dir, const char *name, char *text, size_t size)
+{
+	char path[PATH_MAX + 64];
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	len = fread(text, 1, size - 1, f);
+	fclose(f);
+	text[len] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return true;
+}
+
+/* The file is a list of counters by kind; the last line is their sum. */
+static bool read_aer(const char *dir, const char *name, uint64_t *count)
+{
+	char path[PATH_MAX + 64], line[128];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "TOTAL_ERR_%*s %" SCNu64, count) == 1)
+			found = true;
+	fclose(f);
+	return found;
+}
+
+static void read_link(struct pci_dev *dev, struct pci_side *side)
+{
+	struct pci_cap *cap = pci_find_cap(dev, PCI_CAP_ID_EXP, PCI_CAP_NORMAL);
+	uint32_t able;
+	uint16_t is;
+
+	if (!cap)
+		return;
+	able = pci_read_long(dev, cap->addr + PCI_EXP_LNKCAP);
+	is = pci_read_word(dev, cap->addr + PCI_EXP_LNKSTA);
+	side->speed_max = able & PCI_EXP_LNKCAP_SPEED;
+	side->width_max = (able & PCI_EXP_LNKCAP_WIDTH) >> 4;
+	side->speed = is & PCI_EXP_LNKSTA_SPEED;
+	side->width = (is & PCI_EXP_LNKSTA_WIDTH) >> 4;
+}
+
+/* libpci ends the process on an error; a card that goes away meanwhile is none to us. */
+static void quiet(char *fmt, ...)
+{
+	(void)fmt;
+}
+
+static bool read_pci(const char *serial, unsigned int card, struct pci_side *side)
+{
+	char dir[PATH_MAX], real[PATH_MAX], text[64];
+	unsigned int domain, bus, slot, function;
+	struct pci_access *access;
+	struct pci_dev *dev;
+
+	memset(side, 0, sizeof(*side));
+	snprintf(dir, sizeof(dir), "/sys/class/hsm/hsm%u", card);
+	if (!read_attribute(dir, "serial", text, sizeof(text)) || strcmp(text, serial))
+		return false;
+	strcat(dir, "/device");
+	if (!realpath(dir, real))
+		return false;
+	snprintf(side->address, sizeof(side->address), "%s", strrchr(real, '/') + 1);
+	if (sscanf(side->address, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
+		return false;
+	access = pci_alloc();
+	access->warning = quiet;
+	pci_init(access);
+	dev = pci_get_dev(access, domain, bus, slot, function);
+	pci_fill_info(dev, PCI_FILL_IDENT | PCI_FILL_CAPS | PCI_FILL_PHYS_SLOT | PCI_FILL_NUMA_NODE);
+	read_link(dev, side);
+	if (dev->phy_slot)
+		snprintf(side->slot, sizeof(side->slot), "%s", dev->phy_slot);
+	side->numa = dev->numa_node;
+	pci_free_dev(dev);
+	pci_cleanup(access);
+	side->aer = read_aer(real, "aer_dev_correctable", &side->correctable) &&
+		    read_aer(real, "aer_dev_nonfatal", &side->nonfatal) &&
+		    read_aer(real, "aer_dev_fatal", &side->fatal);
+	return true;
+}
+
+static const char *speed_name(unsigned int generation)
+{
+	static const char *const names[] = {
+		"unknown", "2.5 GT/s", "5 GT/s", "8 GT/s", "16 GT/s", "32 GT/s", "64 GT/s"
+	};
+
+	return names[generation < sizeof(names) / sizeof(names[0]) ? generation : 0];
+}
+
+void pci_show(const char *serial, unsigned int card, struct json_object *json)
+{
+	struct json_object *pci;
+	struct pci_side side;
+	char text[80];
+
+	if (!read_pci(serial, card, &side)) {
+		if (json)
+			put_text(json, "pci", NULL);
+		return;
+	}
+	if (json) {
+		pci = json_object_new_object();
+		put_text(pci, "address", side.address);
+		put_text(pci, "slot", side.slot[0] ? side.slot : NULL);
+		put_text(pci, "link_speed", speed_name(side.speed));
+		put_text(pci, "link_speed_max", speed_name(side.speed_max));
+		put_number(pci, "link_width", side.width);
+		put_number(pci, "link_width_max", side.width_max);
+		put_number(pci, "numa_node", side.numa);
+		if (side.aer) {
+			put_number(pci, "aer_correctable", side.correctable);
+			put_number(pci, "aer_nonfatal", side.nonfatal);
+			put_number(pci, "aer_fatal", side.fatal);
+		}
+		json_object_object_add(json, "pci", pci);
+		return;
+	}
+	printf(INDENT "%-28s%s\n", "PCI Address ->", side.address);
+	if (side.slot[0])
+		printf(INDENT "%-28s%s\n", "PCI Slot ->", side.slot);
+	snprintf(text, sizeof(text), "%s x%u (can do %s x%u)", speed_name(side.speed), side.width,
+		 speed_name(side.speed_max), side.width_max);
+	printf(INDENT "%-28s%s\n", "PCI Link ->", text);
+	if (side.numa >= 0)
+		printf(INDENT "%-28s%d\n", "NUMA Node ->", side.numa);
+	if (side.aer)
+		printf(INDENT "%-28s%" PRIu64 " corrected, %" PRIu64 " non-fatal, %" PRIu64
+		       " fatal\n", "PCI Errors ->", side.correctable, side.nonfatal, side.fatal);
+}

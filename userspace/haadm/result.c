@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What is said when a command fails: the error, what to do about it, and the last line
+ * with the result's code; and the exit status that goes with it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "haadm.h"
+
+#define LINE_WIDTH	78
+#define INDENT		"        "
+
+/* What the last line shows for a failure that is not a card's answer. */
+static const struct {
+	uint32_t	code;
+	const char	*text;
+	const char	*meaning;
+} statuses[] = {
+	[ST_OK]		= { 0x0, "No Error", "the command was carried out" },
+	[ST_FAILED]	= { 0x6, "Function Failed", "failed, for a reason that has no number here" },
+	[ST_USAGE]	= { 0x7, "Invalid Arguments",
+			    "unknown command or option, or a bad value; nothing was done" },
+	[ST_CANCELLED]	= { 0xb, "User Cancelled Operation", "the operator answered quit" },
+	[ST_NOT_FOUND]	= { 0x3, "Not Found", "no such slot, group, member or partition" },
+	[ST_PERMISSION]	= { 0xd, "Permission Denied",
+			    "the rights to a device or to the configuration are missing" },
+	[ST_AUTH]	= { 0x101, "Authentication Required",
+			    "a password is wrong, locked, expired or missing" },
+	[ST_DEVICE]	= { 0x30, "Device Unavailable",
+			    "no driver, no card, or it went away or does not answer" },
+	[ST_CONFIG]	= { 0xc, "Bad Configuration", "the HA configuration file is broken" },
+	[ST_REFUSED]	= { 0x9, "Operation Refused",
+			    "it would do harm or something stands against it; nothing was changed" },
+};
+
+const char *status_meaning(enum status status)
+{
+	return statuses[status].meaning;
+}
+
+void print_wrapped(FILE *out, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		size_t room = LINE_WIDTH - strlen(INDENT);
+
+		if (len > room) {
+			len = room;
+			while (len && text[len] != ' ')
+				len--;
+			if (!len)
+				len = strcspn(text, " \n");
+		}
+		fprintf(out, "%s%.*s\n", len ? INDENT : "", (int)len, text);
+		text += len;
+		text += *text == ' ' || *text == '\n';
+	}
+}
+
+/* The report itself. With --json it is also an object on standard output, for programs. */
+static void report(struct app *app, enum status status, uint32_t code, const char *name,
+		   const char *what, const char *advice)
+{
+	char *line;
+
+	fflush(stdout);
+	/* The HA engine's texts are whole sentences. */
+	if (asprintf(&line, "Error: %s%s", what,
+		     what[0] && what[strlen(what) - 1] == '.' ? "" : ".") < 0)
+		line = NULL;
+	fprintf(stderr, "\n");
+	print_wrapped(stderr, line ? line : what);
+	if (advice)
+		print_wrapped(stderr, advice);
+	fprintf(stderr, "\nCommand Result : 0x%" PRIx32 " (%s)\n", code, name);
+	free(line);
+	if (app->json) {
+		struct json_object *error = json_object_new_object();
+		struct json_object *top = json_object_new_object();
+
+		put_number(error, "status", status);
+		put_number(error, "code", code);
+		put_text(error, "name", name);
+		put_text(error, "message", what);
+		put_text(error, "advice", advice);
+		json_object_object_add(top, "error", error);
+		put_print(top);
+	}
+}
+
+static enum status vfail(struct app *app, enum status status, uint32_t code, const char *advice,
+			 const char *fmt, va_list ap)
+{
+	char *what;
+
+	if (vasprintf(&what, fmt, ap) < 0)
+		what = NULL;
+	if (code == CODE_OF_STATUS)
+		report(app, status, statuses[status].code, statuses[status].text,
+		       what ? what : "out of memory", advice);
+	else
+		report(app, status, code, pciehsm_rv_name(code), what ? what : "out of memory",
+		       advice);
+	free(what);
+	return status;
+}
+
+enum status fail(struct app *app, enum status status, uint32_t code, const char *advice,
+		 const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfail(app, status, code, advice, fmt, ap);
+	va_end(ap);
+	return status;
+}
+
+/* What results mean for an operator; those that are not here say it by their name. */
+static const struct {
+	CK_RV		rv;
+	enum status	status;
+	const char	*meaning;
+	const char	*advice;
+} results[] = {
+	{ CKR_PIN_INCORRECT, ST_AUTH, "the password is wrong",
+	  "Try again with the right password." },
+	{ CKR_PIN_LOCKED, ST_AUTH, "the role is locked after too many wrong passwords",
+	  "A Crypto Officer is reset by the Partition SO (role resetpw -name co), a Crypto "
+	  "User by the Crypto Officer. A locked SO needs a new initialization." },
+	{ CKR_PIN_EXPIRED, ST_AUTH,
+	  "the password was set by somebody else and must be changed before it is used",
+	  "Change it with: role changepw -name <role>" },
+	{ CKR_PIN_LEN_RANGE, ST_USAGE, "the password has a length that is not allowed",
+	  "Passwords have 8 to 255 characters." },
+	{ CKR_PIN_INVALID, ST_USAGE, "the password has characters that are not allowed",
+	  "Use printable ASCII characters." },
+	{ CKR_USER_NOT_LOGGED_IN, ST_AUTH, "the role that may do this is not logged in",
+	  "Log in first (role login -name <role>), or give the password with the command." },
+	{ CKR_USER_PIN_NOT_INITIALIZED, ST_REFUSED, "that role has not been initialized",
+	  "The role above it makes it: role init -name <role>. The SO of a partition comes "
+	  "with partition init, that of an HSM with hsm init." },
+	{ CKR_USER_ALREADY_LOGGED_IN, ST_REFUSED, "that role is logged in already", NULL },
+	{ CKR_USER_ANOTHER_ALREADY_LOGGED_IN, ST_REFUSED, "another role is logged in",
+	  "Log it out first: role logout" },
+	{ CKR_USER_TYPE_INVALID, ST_USAGE, "there is no such role here",
+	  "An HSM has so and au; a partition has po, co, lco and cu." },
+	{ CKR_TOKEN_NOT_PRESENT, ST_DEVICE, "no member is there",
+	  "See which members are missing with: hagroup listgroups" },
+	{ CKR_DEVICE_REMOVED, ST_DEVICE, "the device has gone",
+	  "See what is there with: slot list" },
+	{ CKR_DEVICE_MEMORY, ST_FAILED, "there is no space left in the partition",
+	  "Delete what is not needed any more, or make a bigger partition." },
+	{ CKR_FUNCTION_NOT_SUPPORTED, ST_FAILED, "this card's firmware cannot do that", NULL },
+	{ PCIEHSM_CKR_NOT_INITIALISED, ST_REFUSED, "it has not been initialized",
+	  "An HSM is initialized with hsm init, a partition with partition init." },
+	{ PCIEHSM_CKR_CAPACITY, ST_REFUSED, "the HSM has no room for another partition",
+	  "Delete one that is not needed any more: partition delete -slot <slot>" },
+	{ PCIEHSM_CKR_POLICY, ST_REFUSED, "a policy forbids it", NULL },
+	{ PCIEHSM_CKR_STORE, ST_FAILED, "the card could not write to its store; nothing was done",
+	  "Look at the card's storage, then repeat the command." },
+	{ PCIEHSM_CKR_TAMPERED, ST_DEVICE, "the card has been tampered with", NULL },
+	{ PCIEHSM_CKR_DOMAIN_MISMATCH, ST_REFUSED, "the cloning domains are not the same",
+	  "All members of a group must be of one domain. Initialize the new partition again "
+	  "with the domain of the group's members." },
+	{ PCIEHSM_RV_ACCESS, ST_PERMISSION, "you have no right to do that with the device",
+	  "Run this as root or as a member of the device's group." },
+	{ PCIEHSM_RV_NO_ROOM, ST_DEVICE, "the card has no room for another context",
+	  "Close programs that use it, then repeat the command." },
+	{ PCIEHSM_RV_LOST_NOT_EXECUTED, ST_DEVICE,
+	  "the device has gone; the command was not executed",
+	  "See what is there with: slot list" },
+	{ PCIEHSM_RV_LOST_UNKNOWN, ST_DEVICE,
+	  "the device went away during the command, which may have been executed",
+	  "See what is there with: slot list" },
+	{ PCIEHSM_RV_RESET_NOT_EXECUTED, ST_DEVICE,
+	  "the card was reset; the command was not executed",
+	  "Logins ended with the reset: log in again and repeat the command." },
+	{ PCIEHSM_RV_RESET_UNKNOWN, ST_DEVICE,
+	  "the card was reset during the command, which may have been executed",
+	  "Logins ended with the reset. See what was done before you repeat the command." },
+	{ PCIEHSM_RV_TIMEOUT_NOT_EXECUTED, ST_DEVICE,
+	  "the card does not answer; the command was not executed",
+	  "Look at the kernel log for what became of the card." },
+	{ PCIEHSM_RV_TIMEOUT_UNKNOWN, ST_DEVICE,
+	  "the card does not answer; the command may have been executed",
+	  "Look at the kernel log for what became of the card." },
+};
+
+enum status rv_status(CK_RV rv)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+		if (results[i].rv == rv)
+			return results[i].status;
+	return rv ? ST_FAILED : ST_OK;
+}
+
+enum status fail_rv(struct app *app, CK_RV rv, uint32_t attempts, const char *fmt, ...)
+{
+	enum status status = rv_status(rv);
+	const char *meaning = "the card refuses it";
+	const char *advice = NULL;
+	char left[160] = "";
+	char *what = NULL;
+	va_list ap;
+	size_t i;
+
+	for (i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		if (results[i].rv == rv) {
+			meaning = results[i].meaning;
+			advice = results[i].advice;
+		}
+	}
+	if (rv == CKR_PIN_INCORRECT && attempts != NO_ATTEMPTS) {
+		snprintf(left, sizeof(left), "%" PRIu32 " attempt%s left before the role is locked. "
+			 "Try again with the right password.", attempts, attempts == 1 ? "" : "s");
+		advice = left;
+	}
+	va_start(ap, fmt);
+	if (vasprintf(&what, fmt, ap) < 0)
+		what = NULL;
+	va_end(ap);
+	fail(app, status, (uint32_t)rv, advice, "%s: %s", what ? what : "the command failed",
+	     meaning);
+	free(what);
+	return status;
+}
+
+enum status fail_errno(struct app *app, int err, const char *fmt, ...)
+{
+	enum status status = ST_FAILED;
+	const char *advice = NULL;
+	char *what = NULL;
+	va_list ap;
+
+	switch (-err) {
+	case EACCES:
+	case EPERM:
+		status = ST_PERMISSION;
+		advice = "Run this as root, or as a user with the rights to it.";
+		break;
+	case EROFS:
+		status = ST_PERMISSION;
+		break;
+	case ENODEV:
+	case ENXIO:
+		status = ST_DEVICE;
+		advice = "See what is there with: slot list";
+		break;
+	case ENOENT:
+		status = ST_NOT_FOUND;
+		break;
+	case EBADMSG:
+		status = ST_CONFIG;
+		break;
+	case ETIMEDOUT:
+	case ECANCELED:
+	case EIO:
+		status = ST_DEVICE;
+		advice = "Look at the kernel log for what became of the card.";
+		break;
+	}
+	va_start(ap, fmt);
+	if (vasprintf(&what, fmt, ap) < 0)
+		what = NULL;
+	va_end(ap);
+	fail(app, status, CODE_OF_STATUS, advice, "%s: %s", what ? what : "the command failed",
+	     strerror(-err));
+	free(what);
+	return status;
+}
+
+enum status fail_cancelled(struct app *app)
+{
+	return fail(app, ST_CANCELLED, CODE_OF_STATUS, NULL,
+		    "command cancelled, nothing was changed");
+}
+
+void warn_user(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	fflush(stdout);
+	if (text)
+		print_wrapped(stderr, text);
+	free(text);
+}

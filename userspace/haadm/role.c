@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* role list, show, init, login, logout, changepw, resetpw. */
+#include <endian.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "haadm.h"
+
+#define INDENT	"        "
+
+/* The context that a role lives in: the SO and the Auditor are the card's. */
+static enum status role_context(struct app *app, struct args *args, uint32_t role,
+				struct context **context)
+{
+	bool hsm = role == PCIEHSM_ROLE_SO || role == PCIEHSM_ROLE_AU;
+	struct ha_slot slot;
+	enum status st;
+
+	st = target_slot(app, args, hsm ? HA_SLOT_HSM : HA_SLOT_PARTITION, &slot);
+	return st ? st : context_get(app, slot.serial, context);
+}
+
+/* Role commands without -name work on cards and partitions alike. */
+static enum status any_context(struct app *app, struct args *args, struct context **context)
+{
+	struct ha_slot *list, slot = { .id = HA_SLOT_NONE };
+	const char *serial = arg_text(args, "serialnumber");
+	long number;
+	enum status st;
+	size_t i, n;
+
+	slot_default(app);
+	number = arg_number(args, "slot", app->slot);
+	st = slots_get(app, &list, &n);
+	if (st)
+		return st;
+	for (i = 0; i < n; i++)
+		if (serial ? !strcmp(serial, list[i].serial) : (long)list[i].id == number)
+			slot = list[i];
+	free(list);
+	/* Let target_slot() say what is wrong with anything but a card. */
+	if (slot.id == HA_SLOT_NONE || slot.kind != HA_SLOT_HSM)
+		st = target_slot(app, args, HA_SLOT_PARTITION, &slot);
+	return st ? st : context_get(app, slot.serial, context);
+}
+
+static void role_state(const struct pciehsm_role_info *info, char *text, size_t size)
+{
+	uint32_t flags = le32toh(info->flags);
+
+	if (!(flags & PCIEHSM_ROLE_INITIALISED_FLAG))
+		snprintf(text, size, "not initialized");
+	else if (flags & PCIEHSM_ROLE_LOCKED_FLAG)
+		snprintf(text, size, "locked");
+	else if (flags & PCIEHSM_ROLE_MUST_CHANGE_FLAG)
+		snprintf(text, size, "password must be changed");
+	else
+		snprintf(text, size, "initialized");
+	if (flags & PCIEHSM_ROLE_LOGGED_IN_FLAG) {
+		size_t len = strlen(text);
+
+		snprintf(text + len, size - len, ", logged in here");
+	}
+}
+
+static enum status print_roles(struct app *app, struct context *context, uint32_t only)
+{
+	struct json_object *array = json_object_new_array();
+	struct pciehsm_role_info *list;
+	char state[80];
+	size_t i, n;
+	CK_RV rv;
+
+	rv = pciehsm_role_info(context->transport, &list, &n);
+	if (rv) {
+		json_object_put(array);
+		return fail_rv(app, rv, NO_ATTEMPTS, "asking %s for its roles", context->serial);
+	}
+	if (!app->json)
+		printf("\n" INDENT "Roles of %s\n\n", context->serial);
+	for (i = 0; i < n; i++) {
+		uint32_t role = le32toh(list[i].role);
+		struct json_object *object;
+
+		if (only && role != only)
+			continue;
+		role_state(&list[i], state, sizeof(state));
+		if (!app->json) {
+			printf(INDENT "%-4s%-28s%" PRIu32 " of %" PRIu32 " attempts left, %s\n",
+			       role_short(role), role_long(role), le32toh(list[i].attempts),
+			       le32toh(list[i].limit), state);
+			continue;
+		}
+		object = json_object_new_object();
+		put_text(object, "role", role_short(role));
+		put_text(object, "name", role_long(role));
+		put_text(object, "state", state);
+		put_number(object, "attempts", le32toh(list[i].attempts));
+		put_number(object, "limit", le32toh(list[i].limit));
+		json_object_array_add(array, object);
+	}
+	free(list);
+	if (app->json) {
+		struct json_object *top = json_object_new_object();
+
+		put_text(top, "serial", context->serial);
+		json_object_object_add(top, "roles", json_object_get(array));
+		put_print(top);
+	}
+	json_object_put(array);
+	return ST_OK;
+}
+
+enum status cmd_role_list(struct app *app, struct args *args)
+{
+	struct context *context;
+	enum status st = any_context(app, args, &context);
+
+	return st ? st : print_roles(app, context, PCIEHSM_ROLE_NONE);
+}
+
+enum status cmd_role_show(struct app *app, struct args *args)
+{
+	uint32_t role = role_by_name(arg_text(args, "name"));
+	struct context *context;
+	enum status st = role_context(app, args, role, &context);
+
+	return st ? st : print_roles(app, context, role);
+}
+
+/* Who makes a role and resets its password: SO, PO, or the CO for the roles below. */
+static uint32_t role_above(uint32_t role)
+{
+	if (role == PCIEHSM_ROLE_AU)
+		return PCIEHSM_ROLE_SO;
+	return role == PCIEHSM_ROLE_CO ? PCIEHSM_ROLE_PO : PCIEHSM_ROLE_CO;
+}
+
+typedef CK_RV (*set_role)(struct pciehsm_transport *t, uint32_t role, const void *pin,
+			  size_t pin_len);
+
+static enum status give_password(struct app *app, struct args *args, set_role set,
+				 const char *doing, const char *done)
+{
+	uint32_t role = role_by_name(arg_text(args, "name"));
+	struct context *context;
+	struct secret secret;
+	char prompt[80];
+	enum status st;
+	CK_RV rv;
+
+	if (role == PCIEHSM_ROLE_SO || role == PCIEHSM_ROLE_PO)
+		return fail(app, ST_USAGE, CODE_OF_STATUS,
+			    "The SO of an HSM comes with hsm init, that of a partition with "
+			    "partition init.", "the %s is not made by another role",
+			    role_long(role));
+	st = role_context(app, args, role, &context);
+	if (st)
+		return st;
+	printf("\n");
+	st = need_login(app, args, context, role_above(role), "loginpw");
+	if (st)
+		return st;
+	snprintf(prompt, sizeof(prompt), "Enter new password for the %s", role_long(role));
+	st = secret_new(app, args, "password", prompt, PCIEHSM_PIN_MIN, PCIEHSM_PIN_MAX, &secret);
+	if (st)
+		return st;
+	rv = set(context->transport, role, secret.data, secret.len);
+	secret_wipe(&secret);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "%s the %s of %s", doing, role_long(role),
+			       context->serial);
+	printf(INDENT "%s %s at %s.\n", role_long(role), done, context->serial);
+	printf(INDENT "This password must be changed before it is used:\n");
+	printf(INDENT "role changepw -name %s\n", role_short(role));
+	return ST_OK;
+}
+
+enum status cmd_role_init(struct app *app, struct args *args)
+{
+	return give_password(app, args, pciehsm_role_init, "initializing", "initialized");
+}
+
+enum status cmd_role_resetpw(struct app *app, struct args *args)
+{
+	return give_password(app, args, pciehsm_role_reset_pin, "resetting", "reset");
+}
+
+enum status cmd_role_login(struct app *app, struct args *args)
+{
+	uint32_t role = role_by_name(arg_text(args, "name"));
+	uint32_t flags = 0, attempts = NO_ATTEMPTS;
+	struct context *context;
+	struct secret secret;
+	enum status st;
+	CK_RV rv;
+
+	st = role_context(app, args, role, &context);
+	if (st)
+		return st;
+	printf("\n");
+	st = secret_get(app, args, "password", "Enter the password", &secret);
+	if (st)
+		return st;
+	rv = pciehsm_login(context->transport, role, secret.data, secret.len, &flags, &attempts);
+	secret_wipe(&secret);
+	if (rv)
+		return fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
+			       context->serial);
+	context->role = role;
+	printf(INDENT "%s logged in at %s.\n", role_long(role), context->serial);
+	if (flags & PCIEHSM_LOGIN_MUST_CHANGE)
+		printf(INDENT "The password was set by somebody else; change it now:\n"
+		       INDENT "role changepw -name %s\n", role_short(role));
+	if (!app->interactive)
+		warn_user("Note: this login ends with the command. At the haadm prompt a login "
+			  "lasts.");
+	return ST_OK;
+}
+
+enum status cmd_role_logout(struct app *app, struct args *args)
+{
+	struct context *context;
+	enum status st;
+	CK_RV rv;
+
+	st = any_context(app, args, &context);
+	if (st)
+		return st;
+	rv = pciehsm_logout(context->transport);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "logging out at %s", context->serial);
+	printf("\n" INDENT "%s logged out at %s.\n", role_long(context->role), context->serial);
+	context->role = PCIEHSM_ROLE_NONE;
+	return ST_OK;
+}
+
+enum status cmd_role_changepw(struct app *app, struct args *args)
+{
+	uint32_t role = role_by_name(arg_text(args, "name"));
+	uint32_t attempts = NO_ATTEMPTS;
+	struct secret old, new;
+	struct context *context;
+	enum status st;
+	CK_RV rv;
+
+	st = role_context(app, args, role, &context);
+	if (st)
+		return st;
+	printf("\n");
+	st = secret_get(app, args, "oldpw", "Enter existing password", &old);
+	if (st)
+		return st;
+	st = secret_new(app, args, "newpw", "Enter new password", PCIEHSM_PIN_MIN,
+			PCIEHSM_PIN_MAX, &new);
+	if (!st) {
+		rv = pciehsm_role_set_pin(context->transport, role, old.data, old.len, new.data,
+					  new.len, &attempts);
+		secret_wipe(&new);
+		if (rv)
+			st = fail_rv(app, rv, attempts, "changing the password of the %s of %s",
+				     role_long(role), context->serial);
+		else
+			printf(INDENT "Password of the %s of %s changed.\n", role_long(role),
+			       context->serial);
+	}
+	secret_wipe(&old);
+	return st;
+}

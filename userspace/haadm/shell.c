@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The prompt, with history and completion from the command table; and scripts. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <histedit.h>
+
+#include "haadm.h"
+
+#define PROMPT		HAADM_NAME ":> "
+#define HISTORY_SIZE	500
+#define CANDIDATES_MAX	256
+
+/* ---- one command ---- */
+
+static bool asks_for_help(const char *word)
+{
+	return !strcasecmp(word, "-help") || !strcasecmp(word, "--help") || !strcmp(word, "-?") ||
+	       !strcmp(word, "-h");
+}
+
+enum status run_words(struct app *app, int n_words, char **words)
+{
+	struct args args;
+	enum status st;
+	int i;
+
+	if (!strcasecmp(words[0], "help") || !strcmp(words[0], "?"))
+		return help_command(app, n_words - 1, words + 1);
+	for (i = 1; i < n_words && i <= 2; i++)
+		if (asks_for_help(words[i]))
+			return help_command(app, i, words);
+	st = parse_command(app, n_words, words, &args);
+	if (!st && app->json && !args.command->json) {
+		st = fail(app, ST_USAGE, CODE_OF_STATUS, NULL, "%.*s %.*s has no JSON output",
+			  (int)first_name(args.command->area), args.command->area,
+			  (int)first_name(args.command->name), args.command->name);
+	}
+	if (!st) {
+		st = args.command->run(app, &args);
+		if (!st && !app->json && !args.command->own_end)
+			printf("\nCommand Result : No Error\n");
+	}
+	args_wipe(&args);
+	fflush(stdout);
+	return st;
+}
+
+/* ---- completion ---- */
+
+struct candidates {
+	const char	*prefix;
+	size_t		n;
+	char		*list[CANDIDATES_MAX];
+};
+
+static void offer(struct candidates *c, const char *before, const char *name, size_t len)
+{
+	char *word;
+
+	if (c->n == CANDIDATES_MAX || asprintf(&word, "%s%.*s", before, (int)len, name) < 0)
+		return;
+	if (strncasecmp(word, c->prefix, strlen(c->prefix)))
+		free(word);
+	else
+		c->list[c->n++] = word;
+}
+
+static void offer_quoted(struct candidates *c, const char *value)
+{
+	char *quoted;
+
+	if (!strchr(value, ' ')) {
+		offer(c, "", value, strlen(value));
+	} else if (asprintf(&quoted, "\"%s\"", value) >= 0) {
+		offer(c, "", quoted, strlen(quoted));
+		free(quoted);
+	}
+}
+
+static void offer_list(struct candidates *c, const char *names)
+{
+	while (*names) {
+		size_t len = first_name(names);
+
+		offer(c, "", names, len);
+		names += len;
+		names += *names == ' ';
+	}
+}
+
+static void offer_slots(struct app *app, struct candidates *c, enum option_type type)
+{
+	struct ha_slot *list = NULL;
+	int i, n = ha_slots(app->ha, 0, &list);
+	char number[16];
+
+	for (i = 0; i < n; i++) {
+		snprintf(number, sizeof(number), "%" PRIu32, list[i].id);
+		offer_quoted(c, type == OPT_SLOT ? number : list[i].serial);
+	}
+	if (n >= 0)
+		free(list);
+}
+
+/* Members that are down are in no slot; they are named by serial to be removed. */
+static void offer_config(struct app *app, struct candidates *c, enum option_type type)
+{
+	struct ha_config *config = ha_config_get(app->ha);
+	unsigned int g, m;
+
+	for (g = 0; config && g < config->n_groups; g++) {
+		if (type == OPT_GROUP)
+			offer_quoted(c, config->groups[g].label);
+		else
+			for (m = 0; m < config->groups[g].n_members; m++)
+				offer_quoted(c, config->groups[g].members[m].serial);
+	}
+	free(config);
+}
+
+static void offer_values(struct app *app, struct candidates *c, const struct option *o)
+{
+	switch (o->type) {
+	case OPT_SLOT:
+		offer_slots(app, c, o->type);
+		break;
+	case OPT_SERIAL:
+		offer_slots(app, c, o->type);
+		offer_config(app, c, o->type);
+		break;
+	case OPT_GROUP:
+		offer_config(app, c, o->type);
+		break;
+	case OPT_CHOICE:
+		offer_list(c, o->choices);
+		break;
+	default:
+		break;
+	}
+}
+
+static const struct command *command_of(const char *area, const char *name)
+{
+	size_t i, k;
+
+	for (i = 0; i < n_areas; i++) {
+		if (!name_listed(areas[i].names, area))
+			continue;
+		for (k = 0; k < n_commands; k++)
+			if (!strncmp(areas[i].names, commands[k].area, strlen(commands[k].area)) &&
+			    name_listed(commands[k].name, name))
+				return &commands[k];
+	}
+	return NULL;
+}
+
+static void offer_options(struct candidates *c, const struct command *command)
+{
+	const struct option *o;
+
+	for (o = command->options; o->names; o++) {
+		size_t len = first_name(o->names);
+		char name[64];
+
+		offer(c, "-", o->names, len);
+		if (o->type != OPT_SECRET)
+			continue;
+		snprintf(name, sizeof(name), "%.*s-file", (int)len, o->names);
+		offer(c, "--", name, strlen(name));
+		snprintf(name, sizeof(name), "%.*s-fd", (int)len, o->names);
+		offer(c, "--", name, strlen(name));
+	}
+}
+
+/* What can stand where the cursor is, after these words */
+static void candidates(struct app *app, int n_words, char **words, struct candidates *c)
+{
+	const struct command *command;
+	const struct option *o;
+	const char *last;
+	size_t i, k;
+
+	if (n_words && (!strcasecmp(words[0], "help") || !strcmp(words[0], "?"))) {
+		n_words--;
+		words++;
+		if (n_words > 1)
+			return;
+	}
+	if (!n_words) {
+		for (i = 0; i < n_areas; i++)
+			offer(c, "", areas[i].names, first_name(areas[i].names));
+		offer_list(c, "help exit");
+		return;
+	}
+	if (n_words == 1) {
+		for (i = 0; i < n_areas; i++)
+			for (k = 0; name_listed(areas[i].names, words[0]) && k < n_commands; k++)
+				if (!strncmp(areas[i].names, commands[k].area,
+					     strlen(commands[k].area)))
+					offer(c, "", commands[k].name,
+					      first_name(commands[k].name));
+		return;
+	}
+	command = command_of(words[0], words[1]);
+	if (!command)
+		return;
+	last = words[n_words - 1];
+	if (n_words > 2 && last[0] == '-') {
+		last += 1 + (last[1] == '-');
+		for (o = command->options; o->names; o++) {
+			if (o->type != OPT_FLAG && name_listed(o->names, last)) {
+				offer_values(app, c, o);
+				return;
+			}
+		}
+	}
+	offer_options(c, command);
+}
+
+static unsigned char complete(EditLine *el, int key)
+{
+	const LineInfo *line = el_line(el);
+	struct candidates c = { 0 };
+	char **words = NULL, *before;
+	unsigned char result = CC_ERROR;
+	size_t common = 0, i, len;
+	struct app *app;
+	char *prefix;
+	int n_words = 0;
+
+	(void)key;
+	el_get(el, EL_CLIENTDATA, &app);
+	before = strndup(line->buffer, line->cursor - line->buffer);
+	if (!before)
+		return CC_ERROR;
+	len = strlen(before);
+	while (len && !isspace((unsigned char)before[len - 1]))
+		len--;
+	prefix = strdup(before + len);
+	before[len] = '\0';
+	/* An open quotation mark is not worth a message here. */
+	if (!prefix || (strchr(before, '"') && strchr(strchr(before, '"') + 1, '"') == NULL) ||
+	    split_line(app, before, &n_words, &words))
+		goto out;
+	c.prefix = prefix;
+	candidates(app, n_words, words, &c);
+	if (!c.n)
+		goto out;
+	common = strlen(c.list[0]);
+	for (i = 1; i < c.n; i++) {
+		size_t k = 0;
+
+		while (k < common && tolower((unsigned char)c.list[0][k]) ==
+		       tolower((unsigned char)c.list[i][k]))
+			k++;
+		common = k;
+	}
+	len = strlen(prefix);
+	if (common > len || c.n == 1) {
+		/* In the table's spelling, whatever was typed */
+		el_deletestr(el, len);
+		c.list[0][common] = '\0';
+		el_insertstr(el, c.list[0]);
+		if (c.n == 1)
+			el_insertstr(el, " ");
+		result = CC_REFRESH;
+	} else {
+		printf("\n");
+		for (i = 0; i < c.n; i++)
+			printf("%s%s", c.list[i], i + 1 < c.n ? "  " : "\n");
+		fflush(stdout);
+		result = CC_REDISPLAY;
+	}
+out:
+	for (i = 0; i < c.n; i++)
+		free(c.list[i]);
+	if (words)
+		free_words(n_words, words);
+	free(prefix);
+	free(before);
+	return result;
+}
+
+/* ---- the loop ---- */
+
+static const char *prompt(EditLine *el)
+{
+	(void)el;
+	return PROMPT;
+}
+
+static bool is_exit(const char *word)
+{
+	return !strcasecmp(word, "exit") || !strcasecmp(word, "quit") || !strcasecmp(word, "bye");
+}
+
+/* A line with a password in it does not belong in a history. */
+static bool has_secret(int n_words, char **words)
+{
+	const struct command *command = n_words > 1 ? command_of(words[0], words[1]) : NULL;
+	const struct option *o;
+	int i;
+
+	for (i = 2; command && i < n_words; i++)
+		for (o = command->options; words[i][0] == '-' && o->names; o++) {
+			const char *word = words[i] + 1 + (words[i][1] == '-');
+			char name[64];
+
+			snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+			if (o->type == OPT_SECRET && name_listed(o->names, name))
+				return true;
+		}
+	return false;
+}
+
+static enum status run_line(struct app *app, const char *line, History *past, bool *leave)
+{
+	enum status st;
+	char **words;
+	HistEvent ev;
+	int n;
+
+	st = split_line(app, line, &n, &words);
+	if (st)
+		return st;
+	if (n && past && !has_secret(n, words)) {
+		char *entry = strndup(line, strcspn(line, "\n"));
+
+		if (entry)
+			history(past, &ev, H_ENTER, entry);
+		free(entry);
+	}
+	if (n && is_exit(words[0]))
+		*leave = true;
+	else if (n && words[0][0] != '#')
+		st = run_words(app, n, words);
+	free_words(n, words);
+	return st;
+}
+
+static void on_interrupt(int number)
+{
+	(void)number;
+}
+
+/* Ctrl-C at the prompt abandons the line. While a command runs, it ends the program. */
+static const char *read_prompt(EditLine *el)
+{
+	const struct sigaction action = { .sa_handler = on_interrupt };
+	struct sigaction before;
+	const char *line;
+	int len, err;
+
+	sigaction(SIGINT, &action, &before);
+	errno = 0;
+	line = el_gets(el, &len);
+	err = errno;
+	sigaction(SIGINT, &before, NULL);
+	errno = err;
+	return line;
+}
+
+static enum status run_prompt(struct app *app)
+{
+	History *past = history_init();
+	EditLine *el = el_init(HAADM_NAME, stdin, stdout, stderr);
+	enum status st = ST_OK;
+	const char *line;
+	bool leave = false;
+	HistEvent ev;
+
+	if (!past || !el) {
+		if (el)
+			el_end(el);
+		if (past)
+			history_end(past);
+		return fail(app, ST_FAILED, CODE_OF_STATUS, NULL, "the terminal cannot be used");
+	}
+	history(past, &ev, H_SETSIZE, HISTORY_SIZE);
+	history(past, &ev, H_SETUNIQUE, 1);
+	el_set(el, EL_PROMPT, prompt);
+	el_set(el, EL_EDITOR, "emacs");
+	el_set(el, EL_SIGNAL, 1);
+	el_set(el, EL_HIST, history, past);
+	el_set(el, EL_CLIENTDATA, app);
+	el_set(el, EL_ADDFN, "haadm-complete", "Complete commands, options and values", complete);
+	el_set(el, EL_BIND, "^I", "haadm-complete", NULL);
+	el_source(el, NULL);
+	while (!leave) {
+		printf("\n");
+		fflush(stdout);
+		line = read_prompt(el);
+		if (!line && errno == EINTR)
+			continue;
+		if (!line) {
+			printf("\n");
+			break;
+		}
+		st = run_line(app, line, past, &leave);
+	}
+	el_end(el);
+	history_end(past);
+	return leave ? ST_OK : st;
+}
+
+/* A script ends with the first command that fails: what follows was meant to build on it. */
+static enum status run_script(struct app *app)
+{
+	enum status st = ST_OK;
+	bool leave = false;
+	char *line = NULL;
+	size_t size = 0;
+
+	while (!st && !leave && getline(&line, &size, stdin) > 0) {
+		st = run_line(app, line, NULL, &leave);
+		explicit_bzero(line, size);
+	}
+	free(line);
+	return st;
+}
+
+enum status shell_run(struct app *app)
+{
+	enum status st;
+
+	app->interactive = true;
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return run_script(app);
+	print_banner();
+	/* No driver or no card is said there; the prompt still is of use: help. */
+	st = print_slots(app, false);
+	(void)st;
+	return run_prompt(app);
+}

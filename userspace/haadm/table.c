@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The table of commands. Parsing, help and completion know nothing but this.
+ *
+ * Options that can be named -serial, -serialnumber and -se are one option; so are the other
+ * short forms. Only what stands here is taken.
+ */
+#include "haadm.h"
+
+#define END		{ .names = NULL }
+#define FORCE(text)	{ .names = "force f", .type = OPT_FLAG, .help = text }
+#define GROUP		{ .names = "group g", .arg = "<label>", .type = OPT_GROUP, .required = true, \
+			  .help = "label of the group" }
+#define MEMBER_SLOT	{ .names = "slot sl", .arg = "<slotnum>", .type = OPT_SLOT, .one_of = 1, \
+			  .help = "slot of the member partition" }
+#define MEMBER_SERIAL	{ .names = "serialnumber serial se", .arg = "<serialnum>", \
+			  .type = OPT_SERIAL, .one_of = 1, \
+			  .help = "serial number of the member partition" }
+#define CO_PASSWORD	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET, \
+			  .help = "of the members' Crypto Officer; asked for if absent" }
+#define THIS_SLOT	{ .names = "slot sl s", .arg = "<slotnum>", .type = OPT_SLOT, \
+			  .one_of = 1 | ONE_OR_NONE, .help = "slot; default: the current one" }
+#define THIS_SERIAL	{ .names = "serialnumber serial se", .arg = "<serialnum>", \
+			  .type = OPT_SERIAL, .one_of = 1 | ONE_OR_NONE, \
+			  .help = "serial number, instead of a slot" }
+#define ROLE_NAME(list)	{ .names = "name n", .arg = "<role>", .type = OPT_CHOICE, \
+			  .choices = list, .required = true, .help = "one of: " list }
+
+const struct area areas[] = {
+	{ "hagroup ha", "HA groups: their members, their settings, their state" },
+	{ "slot s", "slots: what is there, and which one commands are about" },
+	{ "hsm h", "whole HSMs: initialize, look at, reset" },
+	{ "partition par", "partitions of an HSM" },
+	{ "role ro", "roles: who may do what, logins and passwords" },
+};
+
+const size_t n_areas = sizeof(areas) / sizeof(areas[0]);
+
+static const struct option none[] = { END };
+
+static const struct option ha_creategroup[] = {
+	{ .names = "label l", .arg = "<label>", .type = OPT_LABEL, .required = true,
+	  .help = "label of the new group, 1 to 32 bytes" },
+	MEMBER_SLOT, MEMBER_SERIAL, CO_PASSWORD, END
+};
+
+static const struct option ha_deletegroup[] = {
+	{ .names = "label l", .arg = "<label>", .type = OPT_GROUP, .required = true,
+	  .help = "label of the group" },
+	FORCE("do not ask"), END
+};
+
+static const struct option ha_addmember[] = {
+	GROUP, MEMBER_SLOT, MEMBER_SERIAL, CO_PASSWORD,
+	FORCE("do not ask about a partition that is not empty"), END
+};
+
+static const struct option ha_removemember[] = {
+	GROUP, MEMBER_SLOT, MEMBER_SERIAL,
+	FORCE("remove it even if it holds what no other live member holds"), END
+};
+
+static const struct option ha_standby[] = { GROUP, MEMBER_SLOT, MEMBER_SERIAL, END };
+
+static const struct option ha_listgroups[] = {
+	{ .names = "group g", .arg = "<label>", .type = OPT_GROUP,
+	  .help = "only this group; default: all" },
+	CO_PASSWORD, END
+};
+
+static const struct option ha_synchronize[] = {
+	GROUP, CO_PASSWORD,
+	{ .names = "verbose v", .type = OPT_FLAG, .help = "say what was done even if it is nothing" },
+	{ .names = "enable e", .type = OPT_FLAG, .one_of = 2 | ONE_OR_NONE,
+	  .help = "replicate automatically from now on (the default)" },
+	{ .names = "disable d", .type = OPT_FLAG, .one_of = 2 | ONE_OR_NONE,
+	  .help = "do not replicate automatically" },
+	END
+};
+
+static const struct option ha_recoverymode[] = {
+	{ .names = "mode m", .arg = "<mode>", .type = OPT_CHOICE,
+	  .choices = "activeBasic activeEnhanced", .required = true,
+	  .help = "activeBasic: members come back, sessions of an application that lost all of "
+		  "them do not. activeEnhanced: they do, too" },
+	END
+};
+
+static const struct option ha_retry[] = {
+	{ .names = "count c", .arg = "<n>", .type = OPT_NUMBER, .min = -1, .max = 500,
+	  .required = true, .help = "-1: for ever, 0: no automatic recovery, or up to 500" },
+	END
+};
+
+static const struct option ha_interval[] = {
+	{ .names = "interval i", .arg = "<seconds>", .type = OPT_NUMBER, .min = 60, .max = 1200,
+	  .required = true, .help = "60 to 1200" },
+	END
+};
+
+static const struct option ha_haonly[] = {
+	{ .names = "enable e", .type = OPT_FLAG, .one_of = 1,
+	  .help = "applications see groups alone" },
+	{ .names = "disable d", .type = OPT_FLAG, .one_of = 1,
+	  .help = "applications see members, too" },
+	{ .names = "show s", .type = OPT_FLAG, .one_of = 1, .help = "show what is set" },
+	END
+};
+
+static const struct option ha_halog[] = {
+	{ .names = "enable e", .type = OPT_FLAG, .one_of = 1, .help = "write the log" },
+	{ .names = "disable d", .type = OPT_FLAG, .one_of = 1, .help = "do not" },
+	{ .names = "path pa", .arg = "<directory>", .type = OPT_TEXT, .one_of = 1,
+	  .help = "where the file haErrorLog.txt is written" },
+	{ .names = "maxlength m", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1024,
+	  .max = 0x10000000000L, .one_of = 1,
+	  .help = "length at which a new file is begun, from 1024 on; default 262144" },
+	{ .names = "show s", .type = OPT_FLAG, .one_of = 1, .help = "show what is set" },
+	END
+};
+
+static const struct option slot_set[] = {
+	{ .names = "slot sl s", .arg = "<slotnum>", .type = OPT_SLOT, .one_of = 1,
+	  .help = "number of the slot" },
+	{ .names = "serialnumber serial se", .arg = "<serialnum>", .type = OPT_SERIAL, .one_of = 1,
+	  .help = "serial number of what is in the slot" },
+	END
+};
+
+static const struct option this_one[] = { THIS_SLOT, THIS_SERIAL, END };
+
+static const struct option hsm_init[] = {
+	{ .names = "label l", .arg = "<label>", .type = OPT_LABEL, .required = true,
+	  .help = "new label of the HSM, 1 to 32 bytes" },
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the HSM SO: the existing one, or the new one of a blank HSM" },
+	FORCE("do not ask"), END
+};
+
+static const struct option hsm_factoryreset[] = {
+	THIS_SLOT, THIS_SERIAL, FORCE("do not ask"), END
+};
+
+static const struct option partition_create[] = {
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1,
+	  .max = 0x7fffffffffffffffL, .help = "room for objects; default: the card's" },
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the HSM SO, if they are not logged in" },
+	END
+};
+
+static const struct option partition_init[] = {
+	{ .names = "label l", .arg = "<label>", .type = OPT_LABEL, .required = true,
+	  .help = "new label of the partition, 1 to 32 bytes" },
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the Partition SO: a new one, or the existing one" },
+	{ .names = "domain d", .arg = "<domain>", .type = OPT_SECRET,
+	  .help = "cloning domain, 1 to 128 bytes: keys are cloned within one domain only" },
+	FORCE("do not ask"), END
+};
+
+static const struct option partition_delete[] = {
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the HSM SO, if they are not logged in" },
+	FORCE("do not ask"), END
+};
+
+static const struct option partition_contents[] = {
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "name n", .arg = "<role>", .type = OPT_CHOICE, .choices = "co lco cu",
+	  .help = "who logs in if nobody is logged in; default: co" },
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET, .help = "of that role" },
+	END
+};
+
+static const struct option role_show[] = {
+	ROLE_NAME("so po co lco cu au"), THIS_SLOT, THIS_SERIAL, END
+};
+
+static const struct option role_give[] = {
+	ROLE_NAME("co lco cu au"), THIS_SLOT, THIS_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "initial password of the role, 8 to 255 characters" },
+	{ .names = "loginpw", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the role above (PO for co; CO for lco and cu; SO for au), if it is not "
+		  "logged in" },
+	END
+};
+
+static const struct option role_login[] = {
+	ROLE_NAME("so po co lco cu au"), THIS_SLOT, THIS_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET, .help = "of the role" },
+	END
+};
+
+static const struct option role_changepw[] = {
+	ROLE_NAME("so po co lco cu au"), THIS_SLOT, THIS_SERIAL,
+	{ .names = "oldpw old", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "existing password" },
+	{ .names = "newpw new", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "new password, 8 to 255 characters" },
+	END
+};
+
+const struct command commands[] = {
+	{ .area = "hagroup", .name = "addmember am", .run = cmd_ha_addmember,
+	  .options = ha_addmember, .summary = "Add a partition to a group",
+	  .text = "The partition must be initialized, be of the same cloning domain as the members, "
+		  "and have the same Crypto Officer password. It gets every object of the group at "
+		  "once; applications need not be paused and use it as soon as it is complete." },
+	{ .area = "hagroup", .name = "addstandby as", .run = cmd_ha_addstandby,
+	  .options = ha_standby, .summary = "Make a member standby",
+	  .text = "A standby member holds all objects and does no work until no active member is "
+		  "left. The partition must be a member already." },
+	{ .area = "hagroup", .name = "creategroup cg", .run = cmd_ha_creategroup,
+	  .options = ha_creategroup, .summary = "Create a group with a first member",
+	  .text = "The group's number is \"1\" followed by the serial number of this member. Label, "
+		  "number and slot stay when members come and go." },
+	{ .area = "hagroup", .name = "deletegroup dg", .run = cmd_ha_deletegroup,
+	  .options = ha_deletegroup, .summary = "Delete a group",
+	  .text = "Deletes it from the configuration; the members keep their objects." },
+	{ .area = "hagroup", .name = "halog hl", .run = cmd_ha_halog, .options = ha_halog,
+	  .summary = "Set whether and where events of groups are logged" },
+	{ .area = "hagroup", .name = "haonly ho", .run = cmd_ha_haonly, .options = ha_haonly,
+	  .summary = "Show applications groups alone, or members, too" },
+	{ .area = "hagroup", .name = "interval i", .run = cmd_ha_interval, .options = ha_interval,
+	  .summary = "Set the time between attempts to recover a member",
+	  .text = "It bounds what no event announces; the return of a device is noticed at once." },
+	{ .area = "hagroup", .name = "listgroups l", .run = cmd_ha_listgroups, .json = true,
+	  .own_end = true, .options = ha_listgroups, .summary = "Show groups and their members",
+	  .text = "The password is tried on one live member. Without it (press Enter), the list is "
+		  "shown all the same." },
+	{ .area = "hagroup", .name = "recoverymode rm", .run = cmd_ha_recoverymode,
+	  .options = ha_recoverymode, .summary = "Set what is recovered" },
+	{ .area = "hagroup", .name = "removemember rmm", .run = cmd_ha_removemember,
+	  .options = ha_removemember, .summary = "Remove a member from a group",
+	  .text = "Its objects stay in the partition. A member that is down is named by its serial "
+		  "number. A live member that holds what no other live member holds is not removed." },
+	{ .area = "hagroup", .name = "removestandby rs", .run = cmd_ha_removestandby,
+	  .options = ha_standby, .summary = "Make a standby member active again" },
+	{ .area = "hagroup", .name = "retry rt", .run = cmd_ha_retry, .options = ha_retry,
+	  .summary = "Set how often recovery of a member is tried" },
+	{ .area = "hagroup", .name = "synchronize sync", .run = cmd_ha_synchronize, .json = true,
+	  .options = ha_synchronize, .summary = "Bring all members to the same contents",
+	  .text = "Safe while applications work: versions of objects decide, the same way on every "
+		  "member. -enable and -disable set whether a running application replicates by "
+		  "itself." },
+
+	{ .area = "slot", .name = "list l", .run = cmd_slot_list, .json = true, .options = none,
+	  .summary = "Show partitions, groups and HSMs with their slots" },
+	{ .area = "slot", .name = "set s", .run = cmd_slot_set, .options = slot_set,
+	  .summary = "Choose the slot that commands are about" },
+
+	{ .area = "hsm", .name = "factoryreset fr", .run = cmd_hsm_factoryreset,
+	  .options = hsm_factoryreset, .summary = "Destroy everything on an HSM",
+	  .text = "Partitions, roles and policies. Needs no password: who has the card, has it." },
+	{ .area = "hsm", .name = "init i", .run = cmd_hsm_init, .options = hsm_init,
+	  .summary = "Initialize an HSM",
+	  .text = "On a blank HSM this makes the HSM SO. On one that is initialized the SO's password "
+		  "is needed and stays; all partitions are destroyed." },
+	{ .area = "hsm", .name = "show", .run = cmd_hsm_show, .json = true, .options = this_one,
+	  .summary = "Show an HSM" },
+
+	{ .area = "partition", .name = "contents con", .run = cmd_partition_contents, .json = true,
+	  .options = partition_contents, .summary = "List the objects in a partition" },
+	{ .area = "partition", .name = "create c", .run = cmd_partition_create,
+	  .options = partition_create, .summary = "Create a partition on an HSM",
+	  .text = "By the HSM SO, in the slot of the HSM. The new partition gets the next serial "
+		  "number, which is never used again." },
+	{ .area = "partition", .name = "delete d", .run = cmd_partition_delete,
+	  .options = partition_delete, .summary = "Delete a partition and all it holds",
+	  .text = "By the HSM SO." },
+	{ .area = "partition", .name = "init i", .run = cmd_partition_init,
+	  .options = partition_init, .summary = "Initialize a partition",
+	  .text = "Makes the Partition SO and sets label and cloning domain. Initializing again needs "
+		  "the Partition SO's password and destroys all objects." },
+	{ .area = "partition", .name = "show", .run = cmd_partition_show, .json = true,
+	  .options = this_one, .summary = "Show a partition and what it has done" },
+
+	{ .area = "role", .name = "changepw cp", .run = cmd_role_changepw, .options = role_changepw,
+	  .summary = "Change a role's password",
+	  .text = "By the role itself. A password that another role has set must be changed before it "
+		  "can be used for anything else." },
+	{ .area = "role", .name = "init i", .run = cmd_role_init, .options = role_give,
+	  .summary = "Make a role with an initial password",
+	  .text = "The Partition SO makes the Crypto Officer, the Crypto Officer makes lco and cu, "
+		  "the HSM SO makes the Auditor." },
+	{ .area = "role", .name = "list l", .run = cmd_role_list, .json = true, .options = this_one,
+	  .summary = "List the roles and their state" },
+	{ .area = "role", .name = "login", .run = cmd_role_login, .options = role_login,
+	  .summary = "Log in", .text = "The login lasts until role logout or the end of haadm." },
+	{ .area = "role", .name = "logout", .run = cmd_role_logout, .options = this_one,
+	  .summary = "Log out" },
+	{ .area = "role", .name = "resetpw rp", .run = cmd_role_resetpw, .options = role_give,
+	  .summary = "Give a role a new initial password, and unlock it",
+	  .text = "By the role that makes it; see role init." },
+	{ .area = "role", .name = "show", .run = cmd_role_show, .json = true, .options = role_show,
+	  .summary = "Show the state of one role" },
+};
+
+const size_t n_commands = sizeof(commands) / sizeof(commands[0]);
