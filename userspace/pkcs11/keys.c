@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Key management: generating, wrapping, unwrapping, deriving; and random numbers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "module.h"
+
+/* Room that a wrapped key takes, unless it is an extraordinary one. */
+#define WRAPPED_ROOM	8192
+
+/* What all of these begin with. mechanism_wipe() follows on CKR_OK. */
+static CK_RV prepare(struct session *session, const CK_MECHANISM *from, CK_FLAGS flag,
+		     struct mechanism *mech)
+{
+	CK_RV rv;
+
+	if (!from)
+		return CKR_ARGUMENTS_BAD;
+	rv = token_mechanism(session->token, from->mechanism, flag, NULL);
+	return rv == CKR_OK ? mechanism_copy(mech, session, from) : rv;
+}
+
+CK_RV C_GenerateKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_ATTRIBUTE *attrs,
+		    CK_ULONG n, CK_OBJECT_HANDLE *key)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+	struct mechanism mech;
+	bool token_object = false;
+	struct ha_ouid ouid;
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = key ? template_token(session, attrs, n, &token_object) : CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = prepare(session, mechanism, CKF_GENERATE, &mech);
+	if (rv == CKR_OK) {
+		rv = ha_generate_key(session->token->ha, session->number, &mech.m, attrs, n, &ouid);
+		mechanism_wipe(&mech);
+	}
+	if (rv == CKR_OK)
+		rv = session_made(session, &ouid, token_object, key);
+	return session_leave(session, rv);
+}
+
+CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism,
+			CK_ATTRIBUTE *pub, CK_ULONG n_pub, CK_ATTRIBUTE *priv, CK_ULONG n_priv,
+			CK_OBJECT_HANDLE *pub_key, CK_OBJECT_HANDLE *priv_key)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+	bool pub_token = false, priv_token = false;
+	struct ha_ouid pub_ouid, priv_ouid;
+	struct mechanism mech;
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = pub_key && priv_key ? template_token(session, pub, n_pub, &pub_token) :
+				   CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = template_token(session, priv, n_priv, &priv_token);
+	if (rv == CKR_OK)
+		rv = prepare(session, mechanism, CKF_GENERATE_KEY_PAIR, &mech);
+	if (rv == CKR_OK) {
+		rv = ha_generate_key_pair(session->token->ha, session->number, &mech.m, pub, n_pub,
+					  priv, n_priv, &pub_ouid, &priv_ouid);
+		mechanism_wipe(&mech);
+	}
+	if (rv == CKR_OK) {
+		rv = session_made(session, &pub_ouid, pub_token, pub_key);
+		if (rv != CKR_OK)
+			ha_destroy(session->token->ha, session->number, &priv_ouid);
+	}
+	if (rv == CKR_OK)
+		rv = session_made(session, &priv_ouid, priv_token, priv_key);
+	return session_leave(session, rv);
+}
+
+/* In wrapping, the errors of the working key have names of their own. */
+static CK_RV working_key(CK_RV rv, CK_RV handle_invalid, CK_RV type_inconsistent)
+{
+	if (rv == CKR_KEY_HANDLE_INVALID)
+		return handle_invalid;
+	return rv == CKR_KEY_TYPE_INCONSISTENT ? type_inconsistent : rv;
+}
+
+/* Wrap into the caller's room, or find out how much it takes. */
+static CK_RV wrap(struct session *session, const CK_MECHANISM *mech, const struct ha_ouid *key,
+		  const struct ha_ouid *object, void *out, CK_ULONG *out_len)
+{
+	size_t room = WRAPPED_ROOM, len;
+	uint8_t *own;
+	CK_RV rv;
+
+	for (;;) {
+		own = malloc(room);
+		if (!own)
+			return CKR_HOST_MEMORY;
+		len = room;
+		rv = ha_wrap(session->token->ha, session->number, mech, key, object, own, &len);
+		if (rv != CKR_BUFFER_TOO_SMALL || len <= room || len > PCIEHSM_MSG_MAX)
+			break;
+		free(own);
+		room = len;
+	}
+	if (rv == CKR_OK) {
+		if (out && *out_len < len)
+			rv = CKR_BUFFER_TOO_SMALL;
+		else if (out)
+			memcpy(out, own, len);
+		*out_len = len;
+		explicit_bzero(own, len);
+	}
+	free(own);
+	return rv;
+}
+
+CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE wrapping,
+		CK_OBJECT_HANDLE key, CK_BYTE *out, CK_ULONG *out_len)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+	struct ha_ouid ouid, object;
+	struct object_info info;
+	struct mechanism mech;
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = out_len ? prepare(session, mechanism, CKF_WRAP, &mech) : CKR_ARGUMENTS_BAD;
+	if (rv != CKR_OK)
+		return session_leave(session, rv);
+	rv = key_for(session, wrapping, mechanism->mechanism, USAGE_WRAP, &ouid, &info);
+	rv = working_key(rv, CKR_WRAPPING_KEY_HANDLE_INVALID, CKR_WRAPPING_KEY_TYPE_INCONSISTENT);
+	if (rv == CKR_OK) {
+		rv = session_object(session, key, &object, NULL);
+		if (rv == CKR_OBJECT_HANDLE_INVALID)
+			rv = CKR_KEY_HANDLE_INVALID;
+	}
+	if (rv == CKR_OK)
+		rv = wrap(session, &mech.m, &ouid, &object, out, out_len);
+	mechanism_wipe(&mech);
+	return session_leave(session, rv);
+}
+
+CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE unwrapping,
+		  CK_BYTE *wrapped, CK_ULONG wrapped_len, CK_ATTRIBUTE *attrs, CK_ULONG n,
+		  CK_OBJECT_HANDLE *key)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+	bool token_object = false;
+	struct ha_ouid ouid, made;
+	struct object_info info;
+	struct mechanism mech;
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = key && wrapped ? template_token(session, attrs, n, &token_object) :
+			      CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = prepare(session, mechanism, CKF_UNWRAP, &mech);
+	if (rv != CKR_OK)
+		return session_leave(session, rv);
+	rv = key_for(session, unwrapping, mechanism->mechanism, USAGE_UNWRAP, &ouid, &info);
+	rv = working_key(rv, CKR_UNWRAPPING_KEY_HANDLE_INVALID,
+			 CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT);
+	if (rv == CKR_OK)
+		rv = ha_unwrap(session->token->ha, session->number, &mech.m, &ouid, wrapped,
+			       wrapped_len, attrs, n, &made);
+	mechanism_wipe(&mech);
+	if (rv == CKR_OK)
+		rv = session_made(session, &made, token_object, key);
+	return session_leave(session, rv);
+}
+
+CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE base,
+		  CK_ATTRIBUTE *attrs, CK_ULONG n, CK_OBJECT_HANDLE *key)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+	bool token_object = false;
+	struct ha_ouid ouid, made;
+	struct object_info info;
+	struct mechanism mech;
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = key ? template_token(session, attrs, n, &token_object) : CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = prepare(session, mechanism, CKF_DERIVE, &mech);
+	if (rv != CKR_OK)
+		return session_leave(session, rv);
+	rv = key_for(session, base, mechanism->mechanism, USAGE_DERIVE, &ouid, &info);
+	if (rv == CKR_OK)
+		rv = ha_derive(session->token->ha, session->number, &mech.m, &ouid, attrs, n, &made);
+	mechanism_wipe(&mech);
+	if (rv == CKR_OK)
+		rv = session_made(session, &made, token_object, key);
+	return session_leave(session, rv);
+}
+
+CK_RV C_SeedRandom(CK_SESSION_HANDLE handle, CK_BYTE *seed, CK_ULONG len)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	/* The card's generator seeds itself, and takes nothing from outside. */
+	return session_leave(session, seed && len ? CKR_RANDOM_SEED_NOT_SUPPORTED :
+						    CKR_ARGUMENTS_BAD);
+}
+
+CK_RV C_GenerateRandom(CK_SESSION_HANDLE handle, CK_BYTE *out, CK_ULONG len)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (!out && len)
+		rv = CKR_ARGUMENTS_BAD;
+	else if (len)
+		rv = ha_random(session->token->ha, out, len);
+	return session_leave(session, rv);
+}
