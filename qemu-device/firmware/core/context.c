@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clone/channel.h"
+#include "core/mem.h"
+#include "crypto/secret.h"
+#include "hsm/partition.h"
+
+void contexts_init(struct contexts *t, unsigned int max)
+{
+	memset(t, 0, sizeof(*t));
+	t->max = max;
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->idle, NULL);
+}
+
+void contexts_destroy(struct contexts *t)
+{
+	contexts_close(t, 0);
+	pthread_cond_destroy(&t->idle);
+	pthread_mutex_destroy(&t->lock);
+}
+
+/* ---- what a context holds ---- */
+
+void operation_put(struct operation *o)
+{
+	if (!o || atomic_fetch_sub(&o->refs, 1) != 1)
+		return;
+	fw_op_free(o->op);
+	pthread_mutex_destroy(&o->lock);
+	free(o);
+}
+
+static void unlink_operation(struct context *ctx, struct operation **slot)
+{
+	struct operation *o = *slot;
+
+	*slot = o->next;
+	ctx->operation_count--;
+	/* Who works on it just now finishes that, and frees it. */
+	operation_put(o);
+}
+
+/* Session 0 stands for every session here: it is none that a caller can use. */
+static void drop_operations(struct context *ctx, bool all, uint32_t session)
+{
+	struct operation **slot = &ctx->operations;
+
+	while (*slot) {
+		if (all || (*slot)->session == session)
+			unlink_operation(ctx, slot);
+		else
+			slot = &(*slot)->next;
+	}
+}
+
+static void drop_objects(struct context *ctx, bool all, bool private, uint32_t session)
+{
+	size_t i = ctx->objects.order.count;
+	struct entry *e;
+
+	/* From the end: then nothing has to be moved up. */
+	while (i--) {
+		e = ctx->objects.order.list[i];
+		if (all || (private && (e->object->flags & OBJ_PRIVATE)) ||
+		    (!private && e->object->session == session))
+			table_remove(&ctx->objects, e);
+	}
+}
+
+static void drop_channels(struct context *ctx)
+{
+	struct channel *ch;
+
+	while ((ch = ctx->channels)) {
+		ctx->channels = ch->next;
+		channel_put(ch);
+	}
+	ctx->channel_count = 0;
+}
+
+void context_logout(struct context *ctx)
+{
+	pthread_mutex_lock(&ctx->lock);
+	ctx->role = PCIEHSM_ROLE_NONE;
+	drop_operations(ctx, true, 0);
+	drop_objects(ctx, false, true, 0);
+	drop_channels(ctx);
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+void context_session_close(struct context *ctx, uint32_t session)
+{
+	pthread_mutex_lock(&ctx->lock);
+	drop_operations(ctx, false, session);
+	drop_objects(ctx, false, false, session);
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+static void context_free(struct context *ctx)
+{
+	drop_operations(ctx, true, 0);
+	drop_channels(ctx);
+	table_clear(&ctx->objects);
+	partition_put(ctx->part);
+	pthread_mutex_destroy(&ctx->lock);
+	free(ctx);
+}
+
+/* ---- the table ---- */
+
+static struct context **bucket(struct contexts *t, uint32_t id)
+{
+	return &t->buckets[(id ^ id >> 10) % CONTEXT_BUCKETS];
+}
+
+struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
+			      struct partition *part)
+{
+	struct context **slot = bucket(t, id);
+	struct context *ctx;
+
+	pthread_mutex_lock(&t->lock);
+	for (ctx = *slot; ctx; ctx = ctx->next)
+		if (ctx->id == id && ctx->number == number)
+			break;
+	if (!ctx && t->count < t->max)
+		ctx = calloc(1, sizeof(*ctx));
+	if (ctx && !ctx->id) {
+		ctx->id = id;
+		ctx->number = number;
+		ctx->part = part ? partition_get(part) : NULL;
+		ctx->next_channel = 1;
+		atomic_init(&ctx->closing, false);
+		pthread_mutex_init(&ctx->lock, NULL);
+		table_init(&ctx->objects);
+		ctx->next = *slot;
+		*slot = ctx;
+		t->count++;
+	}
+	if (ctx)
+		ctx->users++;
+	pthread_mutex_unlock(&t->lock);
+	return ctx;
+}
+
+void context_leave(struct contexts *t, struct context *ctx)
+{
+	pthread_mutex_lock(&t->lock);
+	if (--ctx->users == 0 && atomic_load(&ctx->closing))
+		pthread_cond_broadcast(&t->idle);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void contexts_close(struct contexts *t, uint32_t id)
+{
+	struct context **slot, *ctx, *closed = NULL;
+	unsigned int i;
+
+	pthread_mutex_lock(&t->lock);
+	for (i = 0; i < CONTEXT_BUCKETS; i++) {
+		slot = id ? bucket(t, id) : &t->buckets[i];
+		while ((ctx = *slot)) {
+			if (id && ctx->id != id) {
+				slot = &ctx->next;
+				continue;
+			}
+			*slot = ctx->next;
+			t->count--;
+			ctx->next = closed;
+			closed = ctx;
+			atomic_store(&ctx->closing, true);
+		}
+		if (id)
+			break;
+	}
+	for (ctx = closed; ctx; ctx = ctx->next)
+		while (ctx->users)
+			pthread_cond_wait(&t->idle, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+	while ((ctx = closed)) {
+		closed = ctx->next;
+		context_free(ctx);
+	}
+}
+
+void contexts_purge(struct contexts *t, const struct partition *part, const struct context *keep)
+{
+	struct context *ctx;
+	unsigned int i;
+
+	pthread_mutex_lock(&t->lock);
+	for (i = 0; i < CONTEXT_BUCKETS; i++)
+		for (ctx = t->buckets[i]; ctx; ctx = ctx->next) {
+			if (ctx->part != part)
+				continue;
+			pthread_mutex_lock(&ctx->lock);
+			drop_operations(ctx, true, 0);
+			drop_channels(ctx);
+			table_clear(&ctx->objects);
+			if (ctx != keep)
+				ctx->role = PCIEHSM_ROLE_NONE;
+			pthread_mutex_unlock(&ctx->lock);
+		}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Sessions of a context are few, or at least few of them hold something. */
+static unsigned int context_sessions(struct context *ctx)
+{
+	unsigned int count = 0, i, j;
+	const struct operation *o;
+	uint32_t *seen;
+	size_t room;
+
+	pthread_mutex_lock(&ctx->lock);
+	room = ctx->operation_count + ctx->objects.order.count;
+	seen = room ? malloc(room * sizeof(*seen)) : NULL;
+	if (seen) {
+		for (o = ctx->operations; o; o = o->next)
+			seen[count++] = o->session;
+		for (i = 0; i < ctx->objects.order.count; i++)
+			seen[count++] = ctx->objects.order.list[i]->object->session;
+		room = count;
+		count = 0;
+		for (i = 0; i < room; i++) {
+			for (j = 0; j < count; j++)
+				if (seen[j] == seen[i])
+					break;
+			if (j == count)
+				seen[count++] = seen[i];
+		}
+	}
+	free(seen);
+	pthread_mutex_unlock(&ctx->lock);
+	return count;
+}
+
+unsigned int contexts_sessions(struct contexts *t, const struct partition *part)
+{
+	unsigned int i, count = 0;
+	struct context *ctx;
+
+	pthread_mutex_lock(&t->lock);
+	for (i = 0; i < CONTEXT_BUCKETS; i++)
+		for (ctx = t->buckets[i]; ctx; ctx = ctx->next)
+			if (ctx->part == part)
+				count += context_sessions(ctx);
+	pthread_mutex_unlock(&t->lock);
+	return count;
+}
+
+/* ---- operations in several parts ---- */
+
+struct operation *operation_find(struct context *ctx, uint32_t session, uint32_t fn)
+{
+	struct operation *o;
+
+	pthread_mutex_lock(&ctx->lock);
+	for (o = ctx->operations; o; o = o->next)
+		if (o->session == session && o->fn == fn)
+			break;
+	if (o)
+		atomic_fetch_add(&o->refs, 1);
+	pthread_mutex_unlock(&ctx->lock);
+	return o;
+}
+
+CK_RV operation_add(struct context *ctx, uint32_t session, uint32_t fn, struct fw_op *op)
+{
+	struct operation *o, *new = calloc(1, sizeof(*new));
+	CK_RV rv = CKR_OK;
+
+	if (!new)
+		return CKR_HOST_MEMORY;
+	pthread_mutex_lock(&ctx->lock);
+	for (o = ctx->operations; o; o = o->next)
+		if (o->session == session && o->fn == fn)
+			rv = CKR_OPERATION_ACTIVE;
+	if (rv == CKR_OK && ctx->operation_count >= CONTEXT_MAX_OPERATIONS)
+		rv = CKR_SESSION_COUNT;
+	if (rv == CKR_OK) {
+		atomic_init(&new->refs, 1);
+		pthread_mutex_init(&new->lock, NULL);
+		new->session = session;
+		new->fn = fn;
+		new->op = op;
+		new->next = ctx->operations;
+		ctx->operations = new;
+		ctx->operation_count++;
+	} else {
+		free(new);
+	}
+	pthread_mutex_unlock(&ctx->lock);
+	return rv;
+}
+
+void operation_end(struct context *ctx, struct operation *o)
+{
+	struct operation **slot;
+
+	pthread_mutex_lock(&ctx->lock);
+	for (slot = &ctx->operations; *slot; slot = &(*slot)->next)
+		if (*slot == o) {
+			unlink_operation(ctx, slot);
+			break;
+		}
+	pthread_mutex_unlock(&ctx->lock);
+}

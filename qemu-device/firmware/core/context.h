@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Contexts: one opener each, and what belongs to it: a login, session objects,
+ * operations in several parts, cloning channels.
+ */
+#ifndef FIRMWARE_CORE_CONTEXT_H
+#define FIRMWARE_CORE_CONTEXT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "crypto/mech.h"
+#include "objects/table.h"
+
+struct channel;
+struct hsm_fw;
+struct partition;
+
+/* What a caller can make the card keep under one context */
+#define CONTEXT_MAX_OPERATIONS	8192
+#define CONTEXT_MAX_CHANNELS	64
+#define CONTEXT_MAX_OBJECTS	65536
+#define CONTEXT_MAX_BYTES	(64ULL << 20)
+
+/**
+ * struct operation - an operation in several parts
+ * @next:	of the context
+ * @refs:	of the context and of messages that work on it
+ * @lock:	held while a message works on @op
+ * @session:	of the caller
+ * @fn:		PCIEHSM_FN_*
+ * @stat:	what its end counts as
+ * @ended:	it is over, and no longer in the context's list; under @lock
+ * @op:		the work
+ */
+struct operation {
+	struct operation	*next;
+	atomic_uint		refs;
+	pthread_mutex_t		lock;
+	uint32_t		session;
+	uint32_t		fn;
+	bool			ended;
+	struct fw_op		*op;
+};
+
+/**
+ * struct context - one opener of one partition or of the HSM
+ * @next:	in the table's chain
+ * @id:		the front end's number
+ * @number:	of the partition, 0 for the HSM
+ * @users:	messages that are being worked on; under the table's lock
+ * @closing:	it has left the table; what runs long gives up
+ * @lock:	of all below
+ * @part:	the partition, referenced; NULL for the HSM
+ * @role:	who is logged in
+ * @epoch:	of the roles when that was
+ * @objects:	session objects
+ * @operations:	in several parts
+ * @operation_count: how many
+ * @channels:	for cloning
+ * @channel_count: how many
+ * @next_channel: number for the next one
+ */
+struct context {
+	struct context		*next;
+	uint32_t		id;
+	uint32_t		number;
+	unsigned int		users;
+	atomic_bool		closing;
+	pthread_mutex_t		lock;
+	struct partition	*part;
+	uint32_t		role;
+	uint64_t		epoch;
+	struct table		objects;
+	struct operation	*operations;
+	unsigned int		operation_count;
+	struct channel		*channels;
+	unsigned int		channel_count;
+	uint32_t		next_channel;
+};
+
+#define CONTEXT_BUCKETS		1024
+
+struct contexts {
+	pthread_mutex_t		lock;
+	pthread_cond_t		idle;		/* a closing context has no users any more */
+	unsigned int		count;
+	unsigned int		max;
+	struct context		*buckets[CONTEXT_BUCKETS];
+};
+
+void contexts_init(struct contexts *t, unsigned int max);
+void contexts_destroy(struct contexts *t);
+
+/**
+ * context_enter() - the context of a message; made if it is not there
+ * @t:		the table
+ * @id:		its number
+ * @number:	the partition's
+ * @part:	the partition or NULL
+ *
+ * Return: the context, to be left by context_leave(); NULL: no room for another.
+ */
+struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
+			      struct partition *part);
+void context_leave(struct contexts *t, struct context *ctx);
+
+/** contexts_close() - end the contexts with this number (0: all); waits for their users */
+void contexts_close(struct contexts *t, uint32_t id);
+
+/**
+ * contexts_purge() - a partition's contents or roles are gone: so is what belongs to them
+ * @t:		the table
+ * @part:	the partition (NULL: the HSM)
+ * @keep:	a context that keeps its login, or NULL
+ */
+void contexts_purge(struct contexts *t, const struct partition *part, const struct context *keep);
+
+/** context_sessions() - number of sessions of @part under which something is kept */
+unsigned int contexts_sessions(struct contexts *t, const struct partition *part);
+
+/** context_logout() - end the login and what is private; caller does not hold the lock */
+void context_logout(struct context *ctx);
+
+/** context_session_close() - end what is kept under a session */
+void context_session_close(struct context *ctx, uint32_t session);
+
+/** operation_find() - the session's operation of this function, referenced, or NULL */
+struct operation *operation_find(struct context *ctx, uint32_t session, uint32_t fn);
+
+/**
+ * operation_add() - keep an operation
+ * @ctx:	the context
+ * @session:	the caller's
+ * @fn:		PCIEHSM_FN_*
+ * @op:		taken over if it succeeds
+ *
+ * Return: CKR_OK, CKR_OPERATION_ACTIVE, CKR_SESSION_COUNT, CKR_HOST_MEMORY.
+ */
+CK_RV operation_add(struct context *ctx, uint32_t session, uint32_t fn, struct fw_op *op);
+
+/** operation_end() - take it out of the context; the caller keeps its reference */
+void operation_end(struct context *ctx, struct operation *o);
+
+/** operation_put() - give a reference back */
+void operation_put(struct operation *o);
+
+#endif /* FIRMWARE_CORE_CONTEXT_H */

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hsm/role.h"
+
+#include "core/ops.h"
+#include "hsm/policy.h"
+#include "message/wire.h"
+
+#define SO_ATTEMPTS		3
+#define AUDITOR_ATTEMPTS	3
+#define PO_ATTEMPTS		10
+/* How long the auditor stays locked */
+#define AUDITOR_LOCK_MS		(10 * 60 * 1000)
+
+static const uint32_t hsm_roles[] = { PCIEHSM_ROLE_SO, PCIEHSM_ROLE_AU, 0 };
+static const uint32_t partition_roles[] = {
+	PCIEHSM_ROLE_PO, PCIEHSM_ROLE_CO, PCIEHSM_ROLE_LCO, PCIEHSM_ROLE_CU, 0
+};
+
+static const uint32_t *roles_here(const struct call *c)
+{
+	return c->part ? partition_roles : hsm_roles;
+}
+
+static bool exists_here(const struct call *c, uint32_t role)
+{
+	const uint32_t *r = roles_here(c);
+
+	while (*r && *r != role)
+		r++;
+	return *r != 0;
+}
+
+uint32_t role_limit(uint32_t role, const uint32_t *policies)
+{
+	switch (role) {
+	case PCIEHSM_ROLE_SO:
+		return SO_ATTEMPTS;
+	case PCIEHSM_ROLE_AU:
+		return AUDITOR_ATTEMPTS;
+	case PCIEHSM_ROLE_PO:
+		return PO_ATTEMPTS;
+	default:
+		return policies[POLICY_MAX_FAILED_LOGINS];
+	}
+}
+
+static uint32_t attempts_left(uint32_t role, const struct role *roles, const uint32_t *policies)
+{
+	uint32_t limit = role_limit(role, policies);
+
+	/* A Crypto Officer who is locked out locks those below out, too. */
+	if ((role == PCIEHSM_ROLE_CU || role == PCIEHSM_ROLE_LCO) &&
+	    !attempts_left(PCIEHSM_ROLE_CO, roles, policies))
+		return 0;
+	return roles[role].failures < limit ? limit - roles[role].failures : 0;
+}
+
+void role_auth_lock(struct call *c)
+{
+	pthread_mutex_lock(c->part ? &c->part->auth : &c->fw->auth);
+}
+
+void role_auth_unlock(struct call *c)
+{
+	pthread_mutex_unlock(c->part ? &c->part->auth : &c->fw->auth);
+}
+
+CK_RV role_pin_valid(struct call *c, uint16_t id)
+{
+	size_t min = PCIEHSM_PIN_MIN, max = PCIEHSM_PIN_MAX, len;
+
+	if (c->part) {
+		min = 255 - partition_policy(c->part, POLICY_MIN_PIN);
+		max = partition_policy(c->part, POLICY_MAX_PIN);
+	}
+	message_bytes(&c->in, id, &len);
+	return len >= min && len <= max ? CKR_OK : CKR_PIN_LEN_RANGE;
+}
+
+CK_RV role_make(struct call *c, uint16_t id, bool must_change, struct role *role)
+{
+	const uint8_t *pin;
+	size_t len;
+	CK_RV rv;
+
+	memset(role, 0, sizeof(*role));
+	pin = message_bytes(&c->in, id, &len);
+	role->initialised = true;
+	role->must_change = must_change;
+	role->iterations = c->fw->config.pin_iterations;
+	rv = fw_random(role->salt, sizeof(role->salt));
+	if (rv == CKR_OK)
+		rv = fw_pin_hash(pin, len, role->salt, role->iterations, role->hash);
+	return rv;
+}
+
+/* ---- a role within the change of whatever it belongs to ---- */
+
+struct role_change {
+	struct call		*c;
+	struct change		part;
+	struct hsm_change	hsm;
+	struct role		*roles;
+	uint32_t		*policies;
+};
+
+static CK_RV role_change_begin(struct role_change *rc, struct call *c)
+{
+	CK_RV rv;
+
+	rc->c = c;
+	if (c->part) {
+		rv = change_begin(&rc->part, c->part);
+		rc->roles = rc->part.state.roles;
+		rc->policies = rc->part.state.policies;
+	} else {
+		rv = hsm_change_begin(&rc->hsm, c->fw);
+		rc->roles = rc->hsm.state.roles;
+		rc->policies = rc->hsm.state.policies;
+	}
+	return rv;
+}
+
+static void role_change_abort(struct role_change *rc)
+{
+	if (rc->c->part)
+		change_abort(&rc->part);
+	else
+		hsm_change_abort(&rc->hsm);
+}
+
+static CK_RV role_change_commit(struct role_change *rc)
+{
+	return rc->c->part ? change_commit(&rc->part) :
+			     hsm_change_commit(&rc->hsm, &rc->c->events);
+}
+
+/* The last attempt of those who rule the HSM or a partition destroys it. */
+static CK_RV destroy_by_attempts(struct role_change *rc, uint32_t role)
+{
+	struct call *c = rc->c;
+	CK_RV rv;
+
+	if (role == PCIEHSM_ROLE_SO) {
+		hsm_destroy(&rc->hsm);
+		rv = hsm_change_commit(&rc->hsm, &c->events);
+		if (rv == CKR_OK) {
+			atomic_fetch_add(&c->fw->epoch, 1);
+			contexts_purge(&c->fw->contexts, NULL, NULL);
+			events_add(&c->events, HSM_FW_HSM_CHANGED, 0);
+		}
+		return rv;
+	}
+	rv = change_wipe(&rc->part);
+	if (rv != CKR_OK) {
+		change_abort(&rc->part);
+		return rv;
+	}
+	partition_state_blank(&rc->part.state);
+	rv = change_commit(&rc->part);
+	if (rv == CKR_OK) {
+		atomic_fetch_add(&c->part->epoch, 1);
+		contexts_purge(&c->fw->contexts, c->part, NULL);
+		events_add(&c->events, HSM_FW_PARTITION_CHANGED, c->part->number);
+	}
+	return rv;
+}
+
+static void answer_attempts(struct call *c, uint32_t left)
+{
+	answer_u32(&c->out, PCIEHSM_F_ATTEMPTS, left);
+	c->out.keep = true;
+}
+
+/* Records an attempt, and takes along what it is to be compared with. */
+static CK_RV record_attempt(struct call *c, uint32_t role, struct role *copy)
+{
+	struct role_change rc;
+	CK_RV rv;
+
+	rv = role_change_begin(&rc, c);
+	if (rv != CKR_OK)
+		return rv;
+	if (!rc.roles[role].initialised) {
+		role_change_abort(&rc);
+		return CKR_USER_PIN_NOT_INITIALIZED;
+	}
+	/* The auditor's lock ends by itself; a power cycle begins it anew. */
+	if (role == PCIEHSM_ROLE_AU && rc.roles[role].failures >= AUDITOR_ATTEMPTS &&
+	    fw_now_ms(c->fw) - c->fw->auditor_locked_at >= AUDITOR_LOCK_MS)
+		rc.roles[role].failures = 0;
+	if (!attempts_left(role, rc.roles, rc.policies)) {
+		role_change_abort(&rc);
+		answer_attempts(c, 0);
+		return CKR_PIN_LOCKED;
+	}
+	rc.roles[role].failures++;
+	*copy = rc.roles[role];
+	return role_change_commit(&rc);
+}
+
+/* Records how it ended. */
+static CK_RV record_outcome(struct call *c, uint32_t role, const struct role *copy, bool right)
+{
+	struct role_change rc;
+	uint32_t left;
+	CK_RV rv;
+
+	rv = role_change_begin(&rc, c);
+	if (rv != CKR_OK)
+		return rv;
+	/* Somebody may have given the role another password meanwhile. */
+	if (memcmp(rc.roles[role].salt, copy->salt, sizeof(copy->salt)) != 0) {
+		role_change_abort(&rc);
+		answer_attempts(c, 0);
+		return CKR_PIN_INCORRECT;
+	}
+	if (right) {
+		rc.roles[role].failures = 0;
+		return role_change_commit(&rc);
+	}
+	left = attempts_left(role, rc.roles, rc.policies);
+	if (left == 0 && (role == PCIEHSM_ROLE_SO || role == PCIEHSM_ROLE_PO)) {
+		rv = destroy_by_attempts(&rc, role);
+		if (rv != CKR_OK)
+			return rv;
+	} else {
+		role_change_abort(&rc);
+		if (left == 0 && role == PCIEHSM_ROLE_AU)
+			c->fw->auditor_locked_at = fw_now_ms(c->fw);
+	}
+	answer_attempts(c, left);
+	return CKR_PIN_INCORRECT;
+}
+
+CK_RV role_verify(struct call *c, uint32_t role, uint16_t id)
+{
+	uint8_t hash[FW_PIN_HASH_LEN];
+	const uint8_t *pin;
+	struct role copy;
+	bool right;
+	size_t len;
+	CK_RV rv;
+
+	pin = message_bytes(&c->in, id, &len);
+	/* Nobody's password: no reason to take an attempt away. */
+	if (len > PCIEHSM_PIN_MAX)
+		return CKR_PIN_LEN_RANGE;
+	rv = record_attempt(c, role, &copy);
+	if (rv != CKR_OK)
+		return rv;
+	rv = fw_pin_hash(pin, len, copy.salt, copy.iterations, hash);
+	if (rv == CKR_OK) {
+		right = fw_secret_equal(hash, copy.hash, sizeof(hash));
+		rv = record_outcome(c, role, &copy, right);
+	}
+	fw_wipe(hash, sizeof(hash));
+	fw_wipe(&copy, sizeof(copy));
+	return rv;
+}
+
+/* ---- operations ---- */
+
+static CK_RV set_login(struct call *c, uint32_t role)
+{
+	CK_RV rv = CKR_OK;
+
+	pthread_mutex_lock(&c->ctx->lock);
+	if (c->ctx->role != PCIEHSM_ROLE_NONE && c->ctx->epoch == c->epoch)
+		rv = c->ctx->role == role ? CKR_USER_ALREADY_LOGGED_IN :
+					    CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+	else {
+		c->ctx->role = role;
+		c->ctx->epoch = c->epoch;
+	}
+	pthread_mutex_unlock(&c->ctx->lock);
+	return rv;
+}
+
+static bool must_change(struct call *c, uint32_t role)
+{
+	bool yes;
+
+	if (c->part) {
+		pthread_rwlock_rdlock(&c->part->lock);
+		yes = c->part->state.roles[role].must_change;
+		pthread_rwlock_unlock(&c->part->lock);
+	} else {
+		pthread_rwlock_rdlock(&c->fw->lock);
+		yes = c->fw->hsm.roles[role].must_change;
+		pthread_rwlock_unlock(&c->fw->lock);
+	}
+	return yes;
+}
+
+CK_RV op_login(struct call *c)
+{
+	uint32_t role = message_u32(&c->in, PCIEHSM_F_ROLE, 0);
+	CK_RV rv;
+
+	if (!exists_here(c, role))
+		return CKR_USER_TYPE_INVALID;
+	if (c->role != PCIEHSM_ROLE_NONE)
+		return c->role == role ? CKR_USER_ALREADY_LOGGED_IN :
+					 CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+	rv = answer_room(&c->out, ROLE_ANSWER_FIELDS, ROLE_ANSWER_BYTES);
+	if (rv != CKR_OK)
+		return rv;
+	role_auth_lock(c);
+	rv = role_verify(c, role, PCIEHSM_F_PIN);
+	role_auth_unlock(c);
+	if (rv == CKR_OK)
+		rv = set_login(c, role);
+	if (rv == CKR_OK)
+		answer_u32(&c->out, PCIEHSM_F_FLAGS,
+			   must_change(c, role) ? PCIEHSM_LOGIN_MUST_CHANGE : 0);
+	return rv;
+}
+
+CK_RV op_logout(struct call *c)
+{
+	if (c->role == PCIEHSM_ROLE_NONE)
+		return CKR_USER_NOT_LOGGED_IN;
+	context_logout(c->ctx);
+	return CKR_OK;
+}
+
+/* Who gives @role its first password, and a new one? */
+static uint32_t maker_of(uint32_t role)
+{
+	switch (role) {
+	case PCIEHSM_ROLE_AU:
+		return PCIEHSM_ROLE_SO;
+	case PCIEHSM_ROLE_CO:
+		return PCIEHSM_ROLE_PO;
+	case PCIEHSM_ROLE_LCO:
+	case PCIEHSM_ROLE_CU:
+		return PCIEHSM_ROLE_CO;
+	default:
+		return PCIEHSM_ROLE_NONE;
+	}
+}
+
+/* Puts a role in force that has been made. @fresh: only where there is none yet. */
+static CK_RV install(struct call *c, uint32_t role, const struct role *made, bool fresh)
+{
+	struct role_change rc;
+	CK_RV rv;
+
+	rv = role_change_begin(&rc, c);
+	if (rv != CKR_OK)
+		return rv;
+	if (rc.roles[role].initialised == fresh) {
+		role_change_abort(&rc);
+		return fresh ? CKR_ACTION_PROHIBITED : CKR_USER_PIN_NOT_INITIALIZED;
+	}
+	rc.roles[role] = *made;
+	return role_change_commit(&rc);
+}
+
+static CK_RV install_new(struct call *c, uint32_t role, uint16_t id, bool change, bool fresh)
+{
+	struct role made;
+	CK_RV rv;
+
+	rv = role_pin_valid(c, id);
+	if (rv != CKR_OK)
+		return rv;
+	rv = role_make(c, id, change, &made);
+	if (rv == CKR_OK)
+		rv = install(c, role, &made, fresh);
+	fw_wipe(&made, sizeof(made));
+	return rv;
+}
+
+CK_RV op_role_init(struct call *c)
+{
+	uint32_t role = message_u32(&c->in, PCIEHSM_F_ROLE, 0);
+	uint32_t maker = maker_of(role);
+	CK_RV rv;
+
+	if (!exists_here(c, role) || maker == PCIEHSM_ROLE_NONE)
+		return CKR_USER_TYPE_INVALID;
+	if (c->role != maker)
+		return CKR_USER_NOT_LOGGED_IN;
+	role_auth_lock(c);
+	rv = install_new(c, role, PCIEHSM_F_PIN, true, true);
+	role_auth_unlock(c);
+	return rv;
+}
+
+CK_RV op_role_reset_pin(struct call *c)
+{
+	uint32_t role = message_u32(&c->in, PCIEHSM_F_ROLE, 0);
+	uint32_t maker = maker_of(role);
+	bool allowed = true;
+	CK_RV rv;
+
+	if (!exists_here(c, role) || !c->part || maker == PCIEHSM_ROLE_NONE)
+		return CKR_USER_TYPE_INVALID;
+	if (c->role != maker)
+		return CKR_USER_NOT_LOGGED_IN;
+	if (role == PCIEHSM_ROLE_CO) {
+		pthread_rwlock_rdlock(&c->fw->lock);
+		allowed = c->fw->hsm.policies[HSM_POLICY_RESET_PIN];
+		pthread_rwlock_unlock(&c->fw->lock);
+	}
+	if (!allowed)
+		return PCIEHSM_CKR_POLICY;
+	role_auth_lock(c);
+	rv = install_new(c, role, PCIEHSM_F_NEW_PIN, true, false);
+	role_auth_unlock(c);
+	return rv;
+}
+
+static CK_RV set_pin(struct call *c, uint32_t role)
+{
+	const uint8_t *old, *new;
+	size_t old_len, new_len;
+	CK_RV rv;
+
+	/* What can be refused without an attempt is refused first. */
+	rv = role_pin_valid(c, PCIEHSM_F_NEW_PIN);
+	if (rv == CKR_OK)
+		rv = role_verify(c, role, PCIEHSM_F_PIN);
+	if (rv != CKR_OK)
+		return rv;
+	old = message_bytes(&c->in, PCIEHSM_F_PIN, &old_len);
+	new = message_bytes(&c->in, PCIEHSM_F_NEW_PIN, &new_len);
+	if (must_change(c, role) && old_len == new_len && fw_secret_equal(old, new, old_len))
+		return CKR_PIN_INVALID;
+	return install_new(c, role, PCIEHSM_F_NEW_PIN, false, false);
+}
+
+CK_RV op_role_set_pin(struct call *c)
+{
+	uint32_t role = message_u32(&c->in, PCIEHSM_F_ROLE, 0);
+	CK_RV rv;
+
+	if (!exists_here(c, role))
+		return CKR_USER_TYPE_INVALID;
+	rv = answer_room(&c->out, ROLE_ANSWER_FIELDS, ROLE_ANSWER_BYTES);
+	if (rv != CKR_OK)
+		return rv;
+	role_auth_lock(c);
+	rv = set_pin(c, role);
+	role_auth_unlock(c);
+	return rv;
+}
+
+CK_RV op_role_info(struct call *c)
+{
+	uint8_t raw[ROLE_COUNT * sizeof(struct pciehsm_role_info)], *p = raw;
+	uint32_t policies[POLICY_COUNT], left, flags;
+	struct role roles[ROLE_COUNT];
+	const uint32_t *r;
+
+	pthread_rwlock_t *lock = c->part ? &c->part->lock : &c->fw->lock;
+
+	pthread_rwlock_rdlock(lock);
+	memcpy(roles, c->part ? c->part->state.roles : c->fw->hsm.roles, sizeof(roles));
+	memcpy(policies, c->part ? c->part->state.policies : c->fw->hsm.policies,
+	       sizeof(policies));
+	pthread_rwlock_unlock(lock);
+	for (r = roles_here(c); *r; r++) {
+		left = attempts_left(*r, roles, policies);
+		flags = roles[*r].initialised ? PCIEHSM_ROLE_INITIALISED_FLAG : 0;
+		if (flags && !left)
+			flags |= PCIEHSM_ROLE_LOCKED_FLAG;
+		if (roles[*r].must_change)
+			flags |= PCIEHSM_ROLE_MUST_CHANGE_FLAG;
+		if (c->role == *r)
+			flags |= PCIEHSM_ROLE_LOGGED_IN_FLAG;
+		wire_put32(p, *r);
+		wire_put32(p + 4, flags);
+		wire_put32(p + 8, left);
+		wire_put32(p + 12, role_limit(*r, policies));
+		p += sizeof(struct pciehsm_role_info);
+	}
+	fw_wipe(roles, sizeof(roles));
+	answer_put(&c->out, PCIEHSM_F_ROLES, raw, (size_t)(p - raw));
+	return CKR_OK;
+}

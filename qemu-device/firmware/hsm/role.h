@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Roles and their passwords.
+ */
+#ifndef FIRMWARE_HSM_ROLE_H
+#define FIRMWARE_HSM_ROLE_H
+
+#include "core/firmware.h"
+
+/** role_limit() - wrong passwords that lock a role, given its partition's policies */
+uint32_t role_limit(uint32_t role, const uint32_t *policies);
+
+/** role_auth_lock() - one password of the partition (or HSM) is checked at a time */
+void role_auth_lock(struct call *c);
+void role_auth_unlock(struct call *c);
+
+/**
+ * role_pin_valid() - may this become a password?
+ * @c:		the message
+ * @id:		its field
+ *
+ * Return: CKR_OK or CKR_PIN_LEN_RANGE.
+ */
+CK_RV role_pin_valid(struct call *c, uint16_t id);
+
+/**
+ * role_make() - make the contents of a role from a password
+ * @c:		the message
+ * @id:		the password's field
+ * @must_change: it is somebody else's choice
+ * @role:	out
+ */
+CK_RV role_make(struct call *c, uint16_t id, bool must_change, struct role *role);
+
+/**
+ * role_verify() - check a password, with everything that a wrong one brings about
+ * @c:		the message, its authentication lock held
+ * @role:	whose
+ * @id:		the password's field
+ *
+ * The attempt is durable before the password is looked at. On failure the answer
+ * holds the attempts that are left, for which the caller has made sure of room.
+ *
+ * Return: CKR_OK, CKR_PIN_INCORRECT, CKR_PIN_LOCKED, CKR_USER_PIN_NOT_INITIALIZED,
+ * PCIEHSM_CKR_STORE.
+ */
+CK_RV role_verify(struct call *c, uint32_t role, uint16_t id);
+
+/* Room for the answer of a failed role_verify() */
+#define ROLE_ANSWER_FIELDS	1
+#define ROLE_ANSWER_BYTES	8
+
+#endif /* FIRMWARE_HSM_ROLE_H */

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The strict parser of requests.
+ */
+#include "message/message.h"
+#include "message/template.h"
+#include "message/text.h"
+#include "message/wire.h"
+
+enum kind {
+	KIND_BYTES,
+	KIND_U32,
+	KIND_U64,
+	KIND_TEXT,
+	KIND_OUIDS,
+	KIND_TEMPLATE,
+};
+
+/* What each field of a request may look like, whatever the operation. */
+static const struct shape {
+	uint16_t	id;
+	uint8_t		kind;
+	uint32_t	min;
+	uint32_t	max;
+} shapes[] = {
+	{ PCIEHSM_F_FLAGS, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_LEN, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_LIMIT, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_CURSOR, KIND_U64, 8, 8 },
+	{ PCIEHSM_F_DATA, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_SEED, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_LABEL, KIND_TEXT, 1, 32 },
+	{ PCIEHSM_F_NUMBER, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_SIZE, KIND_U64, 8, 8 },
+	{ PCIEHSM_F_ROLE, KIND_U32, 4, 4 },
+	/*
+	 * A password of a bad length has a code of its own (CKR_PIN_LEN_RANGE),
+	 * so the field itself may have any.
+	 */
+	{ PCIEHSM_F_PIN, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_NEW_PIN, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_DOMAIN, KIND_BYTES, 1, PCIEHSM_DOMAIN_MAX },
+	{ PCIEHSM_F_POLICY, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_VALUE, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_OUID, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	{ PCIEHSM_F_OUID2, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	{ PCIEHSM_F_OBJECT, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	{ PCIEHSM_F_KEY, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	{ PCIEHSM_F_OUIDS, KIND_OUIDS, PCIEHSM_OUID_LEN, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_TEMPLATE, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_TEMPLATE2, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_COUNTER, KIND_U64, 8, 8 },
+	{ PCIEHSM_F_FUNCTION, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_MECHANISM, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_SIGNATURE, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_IV, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_AAD, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_TAG_BITS, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_COUNTER_BITS, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_HASH, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_MGF, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_SALT_LEN, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_SOURCE, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_KDF, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_SHARED, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_PUBLIC, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_SALT, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_SALT_KEY, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	{ PCIEHSM_F_P_INFO, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_HKDF, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_MAC_LEN, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_P_CONTEXT, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_P_PREHASH, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_SEQ, KIND_U64, 8, 8 },
+	{ PCIEHSM_F_CHANNEL, KIND_U32, 4, 4 },
+	{ PCIEHSM_F_OFFER, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
+	{ PCIEHSM_F_HELLO, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
+	/* Empty: a batch in which nothing could be exported. */
+	{ PCIEHSM_F_BLOB, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+};
+
+static const struct shape *shape_of(uint16_t id)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if (shapes[i].id == id)
+			return &shapes[i];
+	return NULL;
+}
+
+static bool fits(const struct field *f)
+{
+	const struct shape *s = shape_of(f->id);
+
+	if (!s || f->len < s->min || f->len > s->max)
+		return false;
+	switch (s->kind) {
+	case KIND_TEXT:
+		return text_valid(f->data, f->len);
+	case KIND_OUIDS:
+		return f->len % PCIEHSM_OUID_LEN == 0;
+	case KIND_TEMPLATE:
+		return template_valid(f->data, f->len);
+	default:
+		return true;
+	}
+}
+
+static bool zero(const uint8_t *p, size_t len)
+{
+	uint8_t all = 0;
+
+	while (len--)
+		all |= *p++;
+	return all == 0;
+}
+
+int field_next(struct field_iter *it, struct field *field)
+{
+	size_t left = (size_t)(it->end - it->p);
+	size_t padded;
+
+	if (left == 0)
+		return 0;
+	if (left < sizeof(struct pciehsm_field))
+		return -1;
+	field->id = wire_get16(it->p);
+	field->len = wire_get32(it->p + 4);
+	if (wire_get16(it->p + 2) != 0)
+		return -1;
+	left -= sizeof(struct pciehsm_field);
+	/* Compared before it is padded: the sum can not wrap. */
+	if (field->len > left)
+		return -1;
+	padded = wire_pad(field->len);
+	if (padded > left)
+		return -1;
+	field->data = it->p + sizeof(struct pciehsm_field);
+	if (!zero(field->data + field->len, padded - field->len))
+		return -1;
+	it->p = field->data + padded;
+	return 1;
+}
+
+bool message_header_valid(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	return len >= sizeof(struct pciehsm_msg) && len <= PCIEHSM_MSG_MAX &&
+	       wire_get32(p + offsetof(struct pciehsm_msg, length)) == len;
+}
+
+static bool takes_it(const uint16_t *takes, uint16_t id)
+{
+	for (; *takes; takes++) {
+		if (*takes == FIELD_PARAMETERS) {
+			if (id >= PCIEHSM_F_P_IV && id <= PCIEHSM_F_P_PREHASH)
+				return true;
+		} else if ((*takes & ~FIELD_OPTIONAL) == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
+		      const uint16_t *takes)
+{
+	struct field_iter it = { data + sizeof(struct pciehsm_msg), data + len };
+	struct field f;
+	int rc;
+
+	msg->op = wire_get32(data + offsetof(struct pciehsm_msg, op));
+	msg->session = wire_get32(data + offsetof(struct pciehsm_msg, session));
+	msg->count = 0;
+	if (wire_get32(data + offsetof(struct pciehsm_msg, rv)) != 0)
+		return CKR_ARGUMENTS_BAD;
+	while ((rc = field_next(&it, &f)) > 0) {
+		if (!takes_it(takes, f.id) || message_has(msg, f.id) || !fits(&f) ||
+		    msg->count == MESSAGE_MAX_FIELDS)
+			return CKR_ARGUMENTS_BAD;
+		msg->fields[msg->count++] = f;
+	}
+	if (rc < 0)
+		return CKR_ARGUMENTS_BAD;
+	for (; *takes; takes++)
+		if (*takes != FIELD_PARAMETERS && !(*takes & FIELD_OPTIONAL) &&
+		    !message_has(msg, *takes))
+			return CKR_ARGUMENTS_BAD;
+	return CKR_OK;
+}
+
+const struct field *message_field(const struct message *msg, uint16_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < msg->count; i++)
+		if (msg->fields[i].id == id)
+			return &msg->fields[i];
+	return NULL;
+}
+
+bool message_has(const struct message *msg, uint16_t id)
+{
+	return message_field(msg, id) != NULL;
+}
+
+uint32_t message_u32(const struct message *msg, uint16_t id, uint32_t def)
+{
+	const struct field *f = message_field(msg, id);
+
+	return f ? wire_get32(f->data) : def;
+}
+
+uint64_t message_u64(const struct message *msg, uint16_t id, uint64_t def)
+{
+	const struct field *f = message_field(msg, id);
+
+	return f ? wire_get64(f->data) : def;
+}
+
+const uint8_t *message_bytes(const struct message *msg, uint16_t id, size_t *len)
+{
+	const struct field *f = message_field(msg, id);
+
+	*len = f ? f->len : 0;
+	return f ? f->data : NULL;
+}

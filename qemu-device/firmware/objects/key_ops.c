@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Generating, wrapping, unwrapping and deriving keys.
+ */
+#include "core/ops.h"
+#include "hsm/policy.h"
+#include "message/template.h"
+#include "message/wire.h"
+#include "objects/make.h"
+#include "objects/rules.h"
+#include "objects/use.h"
+
+static CK_RV template_of(struct call *c, uint16_t id, struct fw_attrs *attrs)
+{
+	const uint8_t *data;
+	size_t len;
+
+	data = message_bytes(&c->in, id, &len);
+	return template_to_attrs(data, len, attrs);
+}
+
+/* A template for an object of this class, whose material is made here */
+static CK_RV complete_template(struct making *m, struct fw_attrs *attrs, uint64_t class)
+{
+	uint64_t named = class;
+	CK_RV rv;
+
+	rv = rules_check(attrs, class, RULES_GENERATE);
+	if (rv != CKR_OK)
+		return rv;
+	fw_attrs_get_ulong(attrs, CKA_CLASS, &named);
+	if (named != class)
+		return CKR_TEMPLATE_INCONSISTENT;
+	fw_attrs_remove(attrs, CKA_PUBLIC_KEY_INFO);
+	rv = fw_attrs_put_ulong(attrs, CKA_CLASS, class);
+	if (rv == CKR_OK)
+		rv = rules_defaults(attrs, class);
+	if (rv == CKR_OK)
+		rv = make_allowed(m, attrs);
+	return rv;
+}
+
+/*
+ * CKA_ALWAYS_SENSITIVE and CKA_NEVER_EXTRACTABLE of a key whose value was never
+ * outside; @sensitive and @unextractable: nor that of what it was made from.
+ */
+static CK_RV put_history(struct fw_attrs *attrs, bool sensitive, bool unextractable)
+{
+	CK_RV rv;
+
+	sensitive = sensitive && fw_attrs_get_bool(attrs, CKA_SENSITIVE, false);
+	unextractable = unextractable && !fw_attrs_get_bool(attrs, CKA_EXTRACTABLE, false);
+	rv = fw_attrs_put_bool(attrs, CKA_ALWAYS_SENSITIVE, sensitive);
+	if (rv == CKR_OK)
+		rv = fw_attrs_put_bool(attrs, CKA_NEVER_EXTRACTABLE, unextractable);
+	return rv;
+}
+
+/* No generating mechanism has parameters. */
+static CK_RV mechanism_of(struct call *c, CK_ULONG *mech)
+{
+	unsigned int i;
+
+	*mech = message_u32(&c->in, PCIEHSM_F_MECHANISM, 0);
+	for (i = 0; i < c->in.count; i++)
+		if (c->in.fields[i].id >= PCIEHSM_F_P_IV &&
+		    c->in.fields[i].id <= PCIEHSM_F_P_PREHASH)
+			return CKR_MECHANISM_PARAM_INVALID;
+	return CKR_OK;
+}
+
+/* ---- generate ---- */
+
+static CK_RV generate_key(struct call *c, struct making *m)
+{
+	CK_ULONG mech;
+	CK_RV rv;
+
+	rv = mechanism_of(c, &mech);
+	if (rv == CKR_OK)
+		rv = template_of(c, PCIEHSM_F_TEMPLATE, &m->attrs[0]);
+	if (rv == CKR_OK)
+		rv = make_set_check_value_aside(m);
+	if (rv == CKR_OK)
+		rv = complete_template(m, &m->attrs[0], CKO_SECRET_KEY);
+	if (rv == CKR_OK)
+		rv = fw_generate_key(mech, &m->attrs[0]);
+	if (rv == CKR_OK)
+		rv = make_compare_check_value(m);
+	if (rv == CKR_OK)
+		rv = put_history(&m->attrs[0], true, true);
+	if (rv == CKR_OK)
+		rv = make_commit(m);
+	return rv;
+}
+
+CK_RV op_generate_key(struct call *c)
+{
+	struct making m;
+	CK_RV rv;
+
+	rv = make_begin(&m, c, 1);
+	if (rv == CKR_OK && !m.done)
+		rv = generate_key(c, &m);
+	make_end(&m);
+	return rv;
+}
+
+static CK_RV generate_pair(struct call *c, struct making *m)
+{
+	struct fw_progress progress = { call_step, c };
+	CK_ULONG mech;
+	CK_RV rv;
+
+	rv = mechanism_of(c, &mech);
+	if (rv == CKR_OK)
+		rv = template_of(c, PCIEHSM_F_TEMPLATE, &m->attrs[0]);
+	if (rv == CKR_OK)
+		rv = template_of(c, PCIEHSM_F_TEMPLATE2, &m->attrs[1]);
+	if (rv == CKR_OK)
+		rv = complete_template(m, &m->attrs[0], CKO_PUBLIC_KEY);
+	if (rv == CKR_OK)
+		rv = complete_template(m, &m->attrs[1], CKO_PRIVATE_KEY);
+	if (rv != CKR_OK)
+		return rv;
+	/* Until the keys are there nothing has happened, so it can be stopped. */
+	if (c->queued)
+		engine_stoppable(c->fw, c->req, true);
+	rv = fw_generate_key_pair(mech, &m->attrs[0], &m->attrs[1], &progress);
+	if (c->queued)
+		engine_stoppable(c->fw, c->req, false);
+	if (rv == CKR_OK && !call_step(c))
+		rv = CKR_FUNCTION_CANCELED;
+	if (rv == CKR_OK)
+		rv = put_history(&m->attrs[1], true, true);
+	if (rv == CKR_OK)
+		rv = make_commit(m);
+	return rv;
+}
+
+CK_RV op_generate_key_pair(struct call *c)
+{
+	struct making m;
+	CK_RV rv;
+
+	rv = make_begin(&m, c, 2);
+	if (rv == CKR_OK && !m.done)
+		rv = generate_pair(c, &m);
+	make_end(&m);
+	return rv;
+}
+
+/* ---- wrap ---- */
+
+static CK_RV wrappable(struct call *c, const struct object *wrapper, const struct object *target)
+{
+	struct fw_bytes template;
+	bool private;
+
+	if (target->class != CKO_PRIVATE_KEY && target->class != CKO_SECRET_KEY)
+		return CKR_KEY_NOT_WRAPPABLE;
+	if (!(target->flags & OBJ_EXTRACTABLE))
+		return CKR_KEY_UNEXTRACTABLE;
+	if ((target->flags & OBJ_WRAP_WITH_TRUSTED) && !(wrapper->flags & OBJ_TRUSTED))
+		return CKR_KEY_NOT_WRAPPABLE;
+	if (fw_attrs_get(&wrapper->attrs, CKA_WRAP_TEMPLATE, &template) &&
+	    !rules_match(&target->attrs, template.p, template.len))
+		return CKR_KEY_NOT_WRAPPABLE;
+	private = target->class == CKO_PRIVATE_KEY;
+	if (!partition_policy(c->part, private ? POLICY_PRIVATE_WRAPPING :
+						 POLICY_SECRET_WRAPPING))
+		return PCIEHSM_CKR_POLICY;
+	return CKR_OK;
+}
+
+static CK_RV wrap(struct call *c, struct use *u, struct object *target)
+{
+	struct fw_key *key;
+	size_t len = 0;
+	uint8_t *out;
+	CK_RV rv;
+
+	rv = wrappable(c, u->object, target);
+	if (rv == CKR_OK)
+		rv = object_key(target, &key);
+	if (rv == CKR_OK)
+		rv = fw_wrap(u->mech, &u->params, u->key, key, NULL, &len);
+	if (rv != CKR_OK)
+		return rv;
+	out = answer_open(&c->out, PCIEHSM_F_DATA, len);
+	if (!out)
+		return CKR_BUFFER_TOO_SMALL;
+	rv = fw_wrap(u->mech, &u->params, u->key, key, out, &len);
+	if (rv == CKR_OK)
+		answer_close(&c->out, len);
+	return rv;
+}
+
+CK_RV op_wrap(struct call *c)
+{
+	struct object *target = NULL;
+	struct use u;
+	size_t len;
+	CK_RV rv;
+
+	rv = use_begin(&u, c);
+	if (rv == CKR_OK)
+		rv = use_key(&u, c, OBJ_WRAP, CKR_WRAPPING_KEY_HANDLE_INVALID);
+	if (rv == CKR_OK) {
+		target = partition_object(c, message_bytes(&c->in, PCIEHSM_F_OBJECT, &len));
+		rv = target ? wrap(c, &u, target) : CKR_KEY_HANDLE_INVALID;
+	}
+	object_put(target);
+	use_end(&u);
+	return rv;
+}
+
+/* ---- unwrap ---- */
+
+static CK_RV impose(const struct object *by, uint32_t type, struct fw_attrs *attrs)
+{
+	struct fw_bytes template;
+
+	if (!fw_attrs_get(&by->attrs, type, &template))
+		return CKR_OK;
+	return rules_impose(attrs, template.p, template.len);
+}
+
+static CK_RV unwrap(struct call *c, struct making *m, struct use *u)
+{
+	struct fw_attrs *attrs = &m->attrs[0];
+	struct fw_bytes in;
+	uint64_t class;
+	CK_RV rv;
+
+	rv = template_of(c, PCIEHSM_F_TEMPLATE, attrs);
+	if (rv == CKR_OK)
+		rv = impose(u->object, CKA_UNWRAP_TEMPLATE, attrs);
+	if (rv != CKR_OK)
+		return rv;
+	if (!fw_attrs_get_ulong(attrs, CKA_CLASS, &class) || !fw_attrs_has(attrs, CKA_KEY_TYPE))
+		return CKR_TEMPLATE_INCOMPLETE;
+	if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+		return CKR_TEMPLATE_INCONSISTENT;
+	if (!partition_policy(c->part, class == CKO_PRIVATE_KEY ? POLICY_PRIVATE_UNWRAPPING :
+								  POLICY_SECRET_UNWRAPPING))
+		return PCIEHSM_CKR_POLICY;
+	rv = make_set_check_value_aside(m);
+	if (rv == CKR_OK)
+		rv = complete_template(m, attrs, class);
+	if (rv != CKR_OK)
+		return rv;
+	in.p = message_bytes(&c->in, PCIEHSM_F_DATA, &in.len);
+	rv = fw_unwrap(u->mech, &u->params, u->key, in.p, in.len, attrs);
+	if (rv == CKR_OK)
+		rv = make_compare_check_value(m);
+	/* It was outside, whatever it was wrapped with. */
+	if (rv == CKR_OK)
+		rv = put_history(attrs, false, false);
+	if (rv == CKR_OK)
+		rv = make_commit(m);
+	return rv;
+}
+
+CK_RV op_unwrap(struct call *c)
+{
+	struct making m;
+	struct use u;
+	CK_RV rv;
+
+	rv = make_begin(&m, c, 1);
+	if (rv == CKR_OK && !m.done) {
+		rv = use_begin(&u, c);
+		if (rv == CKR_OK)
+			rv = use_key(&u, c, OBJ_UNWRAP, CKR_UNWRAPPING_KEY_HANDLE_INVALID);
+		if (rv == CKR_OK)
+			rv = unwrap(c, &m, &u);
+		use_end(&u);
+	}
+	make_end(&m);
+	return rv;
+}
+
+/* ---- derive ---- */
+
+/* Data that is derived has a length, which data objects have not. */
+static CK_RV complete_data_template(struct making *m, struct fw_attrs *attrs)
+{
+	uint64_t value_len = 0;
+	bool given;
+	CK_RV rv;
+
+	given = fw_attrs_get_ulong(attrs, CKA_VALUE_LEN, &value_len);
+	fw_attrs_remove(attrs, CKA_VALUE_LEN);
+	if (fw_attrs_has(attrs, CKA_VALUE))
+		return CKR_TEMPLATE_INCONSISTENT;
+	rv = complete_template(m, attrs, CKO_DATA);
+	fw_attrs_remove(attrs, CKA_VALUE);
+	if (rv == CKR_OK && given)
+		rv = fw_attrs_put_ulong(attrs, CKA_VALUE_LEN, value_len);
+	return rv;
+}
+
+static CK_RV derive(struct call *c, struct making *m, struct use *u)
+{
+	struct fw_attrs *attrs = &m->attrs[0];
+	const struct fw_attrs *base = &u->object->attrs;
+	uint64_t class = u->mech == CKM_HKDF_DATA ? CKO_DATA : CKO_SECRET_KEY;
+	CK_RV rv;
+
+	rv = template_of(c, PCIEHSM_F_TEMPLATE, attrs);
+	if (rv == CKR_OK)
+		rv = impose(u->object, CKA_DERIVE_TEMPLATE, attrs);
+	if (rv == CKR_OK)
+		rv = make_set_check_value_aside(m);
+	if (rv == CKR_OK)
+		rv = class == CKO_DATA ? complete_data_template(m, attrs) :
+					 complete_template(m, attrs, class);
+	if (rv == CKR_OK)
+		rv = fw_derive(u->mech, &u->params, u->key, attrs);
+	if (rv == CKR_OK)
+		rv = make_compare_check_value(m);
+	if (rv == CKR_OK && class == CKO_SECRET_KEY)
+		rv = put_history(attrs, fw_attrs_get_bool(base, CKA_ALWAYS_SENSITIVE, false),
+				 fw_attrs_get_bool(base, CKA_NEVER_EXTRACTABLE, false));
+	if (rv == CKR_OK)
+		rv = make_commit(m);
+	return rv;
+}
+
+CK_RV op_derive(struct call *c)
+{
+	struct making m;
+	struct use u;
+	CK_RV rv;
+
+	rv = make_begin(&m, c, 1);
+	if (rv == CKR_OK && !m.done) {
+		rv = use_begin(&u, c);
+		if (rv == CKR_OK)
+			rv = use_key(&u, c, OBJ_DERIVE, CKR_KEY_HANDLE_INVALID);
+		if (rv == CKR_OK)
+			rv = derive(c, &m, &u);
+		use_end(&u);
+	}
+	make_end(&m);
+	return rv;
+}
