@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests of haadm share: the program over its own cards, and KTAP."""
+
+import os
+import subprocess
+import sys
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+REPO = os.environ.get('PCIEHSM_REPO') or \
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+for folder in ('tests/golden', 'tests/vm/story'):
+    sys.path.insert(0, os.path.join(REPO, folder))
+HAADM = os.path.join(HERE, 'haadm-loopback')
+
+
+class Machine:
+    """Two cards and a configuration file, in a directory of their own."""
+
+    def __init__(self, name, cards='154438:865287 1238700:701509'):
+        self.dir = os.path.join(os.environ.get('TMPDIR', '/tmp'), name)
+        os.makedirs(self.dir)
+        self.config = os.path.join(self.dir, 'ha.conf')
+        self.env = dict(os.environ, LOOPBACK_DIR=self.dir, LOOPBACK_CARDS=cards,
+                        PCIEHSM_CONF=self.config, LC_ALL='C.UTF-8')
+
+    def run(self, *words, input='', pass_fds=(), **env):
+        """One command, without a terminal; returns (exit status, stdout, stderr)."""
+        run = subprocess.run([HAADM, *words], input=input, capture_output=True, text=True,
+                             env=dict(self.env, **env), check=False, timeout=120,
+                             start_new_session=True, pass_fds=pass_fds)
+        return run.returncode, run.stdout, run.stderr
+
+    def secret(self, text):
+        """A file with a password; its path."""
+        path = os.path.join(self.dir, f'secret-{abs(hash(text))}')
+        with open(path, 'w', encoding='utf-8', opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(text + '\n')
+        return path
+
+    def ok(self, *words, **kwargs):
+        """A command that has to succeed; returns its output."""
+        status, out, err = self.run(*words, **kwargs)
+        if status:
+            raise AssertionError(f'{" ".join(words)}: exit status {status}\n{out}{err}')
+        return out
+
+    def prepare(self, slot, hsm_slot, label, domain='a domain', co='co-password-4'):
+        """From a blank card to a partition with a Crypto Officer, without a prompt."""
+        so, po, first = map(self.secret, ('so-password-1', 'po-password-2', 'co-initial-3'))
+        self.ok('hsm', 'init', '-slot', hsm_slot, '-label', label, '-force',
+                '--password-file', so)
+        self.ok('partition', 'create', '-slot', hsm_slot, '--password-file', so)
+        self.ok('partition', 'init', '-slot', slot, '-label', label, '-force',
+                '--password-file', po, '--domain-file', self.secret(domain))
+        self.ok('role', 'init', '-slot', slot, '-name', 'co', '--loginpw-file', po,
+                '--password-file', first)
+        self.ok('role', 'changepw', '-slot', slot, '-name', 'co', '--oldpw-file', first,
+                '--newpw-file', self.secret(co))
+
+    def config_text(self):
+        try:
+            with open(self.config, encoding='utf-8') as f:
+                return f.read()
+        except FileNotFoundError:
+            return None
+
+
+def expect(what, found, wanted):
+    if found != wanted:
+        raise AssertionError(f'{what}: found {found!r}, wanted {wanted!r}')
+
+
+def expect_in(what, text, wanted):
+    if wanted not in text:
+        raise AssertionError(f'{what}: {wanted!r} is not in:\n{text}')
+
+
+def run_tests(tests):
+    """Run functions as KTAP test cases; returns the exit status."""
+    failed = 0
+    print('KTAP version 1')
+    print(f'1..{len(tests)}')
+    for number, test in enumerate(tests, 1):
+        name = test.__name__.replace('test_', '', 1)
+        try:
+            test()
+            print(f'ok {number} - {name}', flush=True)
+        except Exception:  # whatever it is, the next test is to run
+            failed += 1
+            for line in traceback.format_exc().splitlines():
+                print('# ' + line)
+            print(f'not ok {number} - {name}', flush=True)
+    return 1 if failed else 0
