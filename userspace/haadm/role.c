@@ -168,6 +168,11 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 		return st;
 	rv = set(context->transport, role, secret.data, secret.len);
 	secret_wipe(&secret);
+	if (rv == PCIEHSM_CKR_POLICY && role == PCIEHSM_ROLE_CO)
+		return fail(app, ST_REFUSED, rv, "Without that password, the partition can only be "
+			    "initialized again (partition init), which destroys its objects.",
+			    "HSM policy 15 (SO can reset partition PIN) is off at %s",
+			    context->serial);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "%s the %s of %s", doing, role_long(role),
 			       context->serial);

@@ -359,6 +359,8 @@ static const char *read_prompt(EditLine *el)
 	int len, err;
 
 	sigaction(SIGINT, &action, &before);
+	/* The line editor would show its prompt first, and what is typed at once be seen twice. */
+	el_set(el, EL_PREP_TERM, 1);
 	errno = 0;
 	line = el_gets(el, &len);
 	err = errno;
