@@ -11,6 +11,7 @@ REPO = os.environ.get('PCIEHSM_REPO') or \
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 for folder in ('tests/golden', 'tests/vm/story'):
     sys.path.insert(0, os.path.join(REPO, folder))
+SUPPRESSIONS = os.path.join(REPO, 'tests', 'unit', 'haadm', 'lsan.supp')
 HAADM = os.path.join(HERE, 'haadm-loopback')
 
 
@@ -22,7 +23,8 @@ class Machine:
         os.makedirs(self.dir)
         self.config = os.path.join(self.dir, 'ha.conf')
         self.env = dict(os.environ, LOOPBACK_DIR=self.dir, LOOPBACK_CARDS=cards,
-                        PCIEHSM_CONF=self.config, LC_ALL='C.UTF-8')
+                        PCIEHSM_CONF=self.config, LC_ALL='C.UTF-8',
+                        LSAN_OPTIONS=f'suppressions={SUPPRESSIONS}:print_suppressions=0')
 
     def run(self, *words, input='', pass_fds=(), **env):
         """One command, without a terminal; returns (exit status, stdout, stderr)."""
