@@ -293,9 +293,19 @@ static bool pciehsm_abort_target(PciehsmState *s, PciehsmCmd *target)
 {
     switch (target->state) {
     case PCIEHSM_CMD_RUNNING:
-        return pciehsm_job_abort(target->job);
-    case PCIEHSM_CMD_EVENT:
+        if (!pciehsm_job_abort(target->job)) {
+            return false;
+        }
+        target->aborting = !s->withhold_admin;
+        return true;
     case PCIEHSM_CMD_HELD:
+        /* A card that is hung altogether does not abort either. */
+        if (s->withhold_admin) {
+            return false;
+        }
+        pciehsm_cmd_kill(s, target);
+        return true;
+    case PCIEHSM_CMD_EVENT:
         pciehsm_cmd_kill(s, target);
         return true;
     case PCIEHSM_CMD_PENDING:

@@ -112,7 +112,7 @@ void pciehsm_cmd_release(PciehsmState *s, PciehsmCmd *cmd)
 static void pciehsm_cmd_end(PciehsmState *s, PciehsmCmd *cmd, uint16_t status)
 {
     cmd->status = status;
-    if (!pciehsm_withheld(s, cmd->sq_id)) {
+    if (cmd->aborting || !pciehsm_withheld(s, cmd->sq_id)) {
         pciehsm_cmd_release(s, cmd);
         return;
     }

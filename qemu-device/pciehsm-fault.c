@@ -54,6 +54,12 @@ void pciehsm_fault_regions_init(PciehsmState *s)
     pciehsm_gone_region(s, &s->bar2, &s->msix_gone, "pciehsm-msix-gone");
 }
 
+void pciehsm_fault_regions_exit(PciehsmState *s)
+{
+    memory_region_del_subregion(&s->bar0, &s->regs_gone);
+    memory_region_del_subregion(&s->bar2, &s->msix_gone);
+}
+
 /*
  * Tell the port above that its link went down or came up. QEMU's ports have no
  * call for that; this does what they do when a device is unplugged, and lets them
@@ -104,8 +110,13 @@ static void pciehsm_set_gone(Object *obj, bool gone, Error **errp)
         return;
     }
     trace_pciehsm_gone(s->serial, gone);
-    /* It loses its power, and comes back as from power-on. */
-    pci_device_reset(PCI_DEVICE(s));
+    if (gone) {
+        /* Its addresses stay where they were: what is read there are all ones. */
+        pciehsm_ctrl_reset(s);
+    } else {
+        /* As from power-on. */
+        pci_device_reset(PCI_DEVICE(s));
+    }
     memory_region_set_enabled(&s->regs_gone, gone);
     memory_region_set_enabled(&s->msix_gone, gone);
     pciehsm_link_event(s, !gone);

@@ -265,6 +265,13 @@ static void pciehsm_bars_init(PciehsmState *s)
     pci_register_bar(pci, 2, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->bar2);
 }
 
+/* A region inside another holds on to its owner: the card would never be freed. */
+static void pciehsm_bars_exit(PciehsmState *s)
+{
+    memory_region_del_subregion(&s->bar0, &s->regs);
+    pciehsm_fault_regions_exit(s);
+}
+
 /* ---- life ---- */
 
 static void pciehsm_progress_tick(void *opaque)
@@ -337,6 +344,7 @@ static void pciehsm_exit(PCIDevice *pci)
     pciehsm_fw_close(s->fw);
     s->fw = NULL;
     qemu_bh_delete(s->bh);
+    pciehsm_bars_exit(s);
     pciehsm_pci_exit(s);
 }
 

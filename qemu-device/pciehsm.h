@@ -139,6 +139,7 @@ typedef enum PciehsmCmdState {
  * @out:      where the answer goes
  * @sq_head:  position of the SQ when it was deleted
  * @status:   as in struct pciehsm_cqe, without phase
+ * @aborting: an abort waits for it: not to be withheld
  * @hashed:   is in the SQ's table, i.e. its cid is its own
  * @reported: when the host heard last of it, QEMU_CLOCK_VIRTUAL ms
  */
@@ -154,6 +155,7 @@ struct PciehsmCmd {
     uint16_t sq_head;
     uint8_t opcode;
     bool hashed;
+    bool aborting;
     uint32_t context;
     uint32_t result;
     uint32_t result2;
@@ -522,6 +524,7 @@ bool pciehsm_fw_event(PciehsmFw *fw, PciehsmEvent *event);
 
 /** pciehsm_fault_regions_init() - make what a card reads as that has gone */
 void pciehsm_fault_regions_init(PciehsmState *s);
+void pciehsm_fault_regions_exit(PciehsmState *s);
 
 /** pciehsm_withheld() - true if completions of this SQ are held back */
 static inline bool pciehsm_withheld(PciehsmState *s, uint16_t sq_id)
