@@ -359,3 +359,46 @@ class OneCard(Machine):
         except BaseException:
             self.clean()
             raise
+
+
+# --- work that takes long ---
+
+CKM_RSA_PKCS_KEY_PAIR_GEN = 0
+CKA_TOKEN, CKA_SIGN, CKA_VERIFY, CKA_MODULUS_BITS = 0x001, 0x108, 0x10a, 0x121
+PIN = 'a-password'
+
+
+def provision(card, q):
+    """A partition whose Crypto Officer is logged in in card.context; gives its number."""
+    role = field(FW.F_ROLE, FW.ROLE_SO)
+    card.command(q, FW.OP_HSM_INIT, field(FW.F_LABEL, 'hsm') + field(FW.F_PIN, PIN))
+    card.command(q, FW.OP_LOGIN, role + field(FW.F_PIN, PIN))
+    card.command(q, FW.OP_PARTITION_CREATE)
+    out = card.alloc(128)
+    done = card.admin.run(HW.ADMIN_PARTITIONS, data_out=(out, 128, 0))
+    number = struct.unpack('<I', card.m.load(out, 4))[0]
+    expect('partitions', (done.status, done.result > 0), (HW.SC_SUCCESS, True))
+
+    def command(op, body):
+        card.command(q, op, body, partition=number)
+
+    command(FW.OP_PARTITION_INIT, field(FW.F_LABEL, 'par0') + field(FW.F_PIN, PIN) +
+            field(FW.F_DOMAIN, 'domain'))
+    command(FW.OP_LOGIN, field(FW.F_ROLE, FW.ROLE_PO) + field(FW.F_PIN, PIN))
+    role = field(FW.F_ROLE, FW.ROLE_CO)
+    command(FW.OP_ROLE_INIT, role + field(FW.F_PIN, PIN))
+    command(FW.OP_LOGOUT, b'')
+    command(FW.OP_ROLE_SET_PIN, role + field(FW.F_PIN, PIN) + field(FW.F_NEW_PIN, PIN + '2'))
+    command(FW.OP_LOGIN, role + field(FW.F_PIN, PIN + '2'))
+    return number
+
+
+def push_slow(card, q, partition, **fields):
+    """Place a command that keeps an engine busy for a second or more."""
+    true = b'\1'
+    body = (field(FW.F_MECHANISM, CKM_RSA_PKCS_KEY_PAIR_GEN) +
+            field(FW.F_OUID, os.urandom(16)) + field(FW.F_OUID2, os.urandom(16)) +
+            field(FW.F_TEMPLATE, attribute(CKA_MODULUS_BITS, struct.pack('<Q', 4096)) +
+                  attribute(CKA_VERIFY, true) + attribute(CKA_TOKEN, b'\0')) +
+            field(FW.F_TEMPLATE2, attribute(CKA_SIGN, true) + attribute(CKA_TOKEN, b'\0')))
+    return card.push_message(q, FW.OP_GENERATE_KEY_PAIR, body, partition=partition, **fields)

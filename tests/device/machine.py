@@ -103,6 +103,8 @@ class Machine:
             with open(self.path(name), 'wb') as f:
                 f.truncate(65536)       # needed, though no processor runs it
         argv = [binary(), '-machine', 'q35', '-accel', 'qtest', '-m', f'{RAM >> 20}M',
+                # Else slots are the business of ACPI, not of the ports
+                '-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off',
                 '-L', self.folder, '-nodefaults', '-display', 'none', '-no-user-config',
                 '-qtest', f'unix:{self.path("qtest")}', '-qtest-log', '/dev/null',
                 '-qmp', f'unix:{self.path("qmp")}']
