@@ -63,24 +63,25 @@ static void free_context(struct context *c)
 
 void context_drop(struct app *app, const char *serial)
 {
-	struct context **at = &app->contexts;
+	struct context **at, *c;
 
-	while (*at) {
-		struct context *c = *at;
-
-		if (strcmp(c->serial, serial)) {
-			at = &c->next;
-			continue;
+	for (at = &app->contexts; (c = *at); at = &c->next) {
+		if (!strcmp(c->serial, serial)) {
+			*at = c->next;
+			free_context(c);
+			return;
 		}
-		*at = c->next;
-		free_context(c);
 	}
 }
 
 void contexts_close(struct app *app)
 {
-	while (app->contexts)
-		context_drop(app, app->contexts->serial);
+	struct context *c;
+
+	while ((c = app->contexts)) {
+		app->contexts = c->next;
+		free_context(c);
+	}
 }
 
 enum status context_get(struct app *app, const char *serial, struct context **context)
