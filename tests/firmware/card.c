@@ -5,7 +5,7 @@
 #include <ftw.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[96];
 static pid_t dir_owner;
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -24,8 +24,10 @@ static void remove_dir(void)
 
 const char *card_dir(void)
 {
+	const char *tmp = getenv("TMPDIR");
+
 	if (!dir[0]) {
-		strcpy(dir, "/tmp/pciehsm-test-XXXXXX");
+		snprintf(dir, sizeof(dir), "%s/card-XXXXXX", tmp ? tmp : "/tmp");
 		assert_non_null(mkdtemp(dir));
 		dir_owner = getpid();
 		atexit(remove_dir);
