@@ -26,9 +26,12 @@ native_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -pthrea
 
 firmware := $(shared)/firmware/libpciehsm-firmware.a
 userspace := $(addprefix $(shared)/userspace/,libpciehsm-ha.a libpciehsm.a)
-loopback := $(shared)/loopback.o
-native_libs := $(loopback) $(userspace) $(firmware)
-native_LIBS := $(native_libs) -lcmocka -lcrypto -lsqlite3 -ldl -lm
+-include $(native_top)/userspace/ha/room.mk
+# What tests share; as an archive, so that a program takes what it uses.
+common := $(shared)/libtests.a
+common_sources := loopback.c cards.c
+native_libs := $(common) $(userspace) $(firmware)
+native_LIBS := $(native_libs) $(ha_LIBS) -lcmocka -lcrypto -lsqlite3 -ldl -lm
 
 .PHONY: all native-force
 .DEFAULT_GOAL := all
@@ -42,10 +45,14 @@ $(firmware) $(userspace) &: native-force
 	@flock $(shared)/lock $(MAKE) --no-print-directory -C $(native_top)/userspace \
 		O=$(shared)/userspace SANITIZE=$(SANITIZE) libpciehsm ha
 
-$(loopback): $(native_top)/tests/lib/loopback.c $(wildcard $(native_top)/tests/lib/*.h) \
-		$(native_top)/userspace/libpciehsm/transport.h
+$(shared)/tests/%.o: $(native_top)/tests/lib/%.c $(wildcard $(native_top)/tests/lib/*.h) \
+		$(wildcard $(native_top)/userspace/libpciehsm/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(native_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(common): $(common_sources:%.c=$(shared)/tests/%.o)
+	rm -f $@
+	$(AR) rcs $@ $^
 
 define native-tests
 all: $(addprefix $(O)/,$(tests))

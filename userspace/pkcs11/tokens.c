@@ -130,17 +130,24 @@ CK_RV slot_find(struct ha *ha, CK_SLOT_ID slot, struct ha_slot *found)
 
 CK_RV token_find(struct ha *ha, CK_SLOT_ID slot, struct token **token)
 {
-	struct ha_token *found;
+	struct ha_token *found = NULL;
 	struct ha_slot ignored;
 	CK_RV rv;
 
 	if (slot >= HA_SLOT_NONE)
 		return CKR_SLOT_ID_INVALID;
-	/* HA-only hides partitions; what is not listed can not be used either. */
-	rv = slot_find(ha, slot, &ignored);
-	if (rv != CKR_OK)
-		return rv;
-	found = ha_token(ha, (uint32_t)slot);
+	/*
+	 * HA-only hides partitions, and what is not listed can not be used either. Looking
+	 * for it is slow, and need not be done again while the token is there.
+	 */
+	if (slot_known(slot))
+		found = ha_token(ha, (uint32_t)slot);
+	if (!found || !ha_token_present(found)) {
+		rv = slot_find(ha, slot, &ignored);
+		if (rv != CKR_OK)
+			return rv;
+		found = ha_token(ha, (uint32_t)slot);
+	}
 	if (!found || !ha_token_present(found))
 		return CKR_TOKEN_NOT_PRESENT;
 	*token = token_of(found);

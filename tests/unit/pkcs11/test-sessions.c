@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Initialisation, slots, tokens, sessions, logins. */
+#include "fixture.h"
+
+static void initialize_arguments(void **state)
+{
+	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+
+	(void)state;
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_Finalize(NULL));
+	OK(p11->C_Initialize(NULL));
+	IS(CKR_CRYPTOKI_ALREADY_INITIALIZED, p11->C_Initialize(NULL));
+	IS(CKR_ARGUMENTS_BAD, p11->C_Finalize(&args));
+	OK(p11->C_Finalize(NULL));
+
+	args.pReserved = &args;
+	IS(CKR_ARGUMENTS_BAD, p11->C_Initialize(&args));
+	args.pReserved = NULL;
+	args.CreateMutex = (CK_CREATEMUTEX)abort;
+	IS(CKR_ARGUMENTS_BAD, p11->C_Initialize(&args));
+	args.DestroyMutex = (CK_DESTROYMUTEX)abort;
+	args.LockMutex = (CK_LOCKMUTEX)abort;
+	args.UnlockMutex = (CK_UNLOCKMUTEX)abort;
+	/* They need not be used when the system's locks will do, and else they would have to. */
+	OK(p11->C_Initialize(&args));
+	OK(p11->C_Finalize(NULL));
+	args.flags = 0;
+	IS(CKR_CANT_LOCK, p11->C_Initialize(&args));
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_Finalize(NULL));
+	args = (CK_C_INITIALIZE_ARGS){ .flags = CKF_LIBRARY_CANT_CREATE_OS_THREADS };
+	OK(p11->C_Initialize(&args));
+	OK(p11->C_Finalize(NULL));
+}
+
+static void nothing_works_before_initialize(void **state)
+{
+	CK_ULONG n = 0;
+	CK_INFO info;
+	CK_BYTE byte;
+
+	(void)state;
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_GetInfo(&info));
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_GetSlotList(CK_FALSE, NULL, &n));
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_CloseSession(1));
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_Sign(1, &byte, 1, &byte, &n));
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_GetFunctionStatus(1));
+	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_WaitForSlotEvent(CKF_DONT_BLOCK, &n, NULL));
+}
+
+static void every_function_is_there(void **state)
+{
+	void *const *f = (void *const *)&p11->C_Initialize;
+	void *const *end = (void *const *)(p11 + 1);
+
+	(void)state;
+	for (; f < end; f++)
+		assert_non_null(*f);
+	IS(CKR_ARGUMENTS_BAD, C_GetFunctionList(NULL));
+	assert_int_equal(p11->version.major, 2);
+	assert_int_equal(p11->version.minor, 40);
+}
+
+static void info_and_slots(void **state)
+{
+	CK_SLOT_ID list[8];
+	CK_ULONG n = 0;
+	CK_SLOT_INFO slot_info;
+	CK_TOKEN_INFO token;
+	CK_INFO info;
+
+	(void)state;
+	OK(p11->C_GetInfo(&info));
+	assert_int_equal(info.cryptokiVersion.major, 2);
+	assert_int_equal(info.cryptokiVersion.minor, 40);
+	assert_memory_equal(info.manufacturerID, "pciehsm                         ", 32);
+	IS(CKR_ARGUMENTS_BAD, p11->C_GetInfo(NULL));
+
+	IS(CKR_ARGUMENTS_BAD, p11->C_GetSlotList(CK_TRUE, list, NULL));
+	OK(p11->C_GetSlotList(CK_TRUE, NULL, &n));
+	assert_int_equal(n, 3);
+	n = 1;
+	IS(CKR_BUFFER_TOO_SMALL, p11->C_GetSlotList(CK_TRUE, list, &n));
+	assert_int_equal(n, 3);
+	n = 8;
+	OK(p11->C_GetSlotList(CK_TRUE, list, &n));
+	assert_int_equal(n, 3);
+	assert_int_equal(list[0], 0);
+	assert_int_equal(list[1], 1);
+	assert_int_equal(list[2], GROUP_SLOT);
+
+	OK(p11->C_GetSlotInfo(slot, &slot_info));
+	assert_true(slot_info.flags & CKF_TOKEN_PRESENT);
+	IS(CKR_SLOT_ID_INVALID, p11->C_GetSlotInfo(77, &slot_info));
+	IS(CKR_ARGUMENTS_BAD, p11->C_GetSlotInfo(slot, NULL));
+	/* Cards are administrators' business. */
+	IS(CKR_SLOT_ID_INVALID, p11->C_GetSlotInfo(100, &slot_info));
+
+	OK(p11->C_GetTokenInfo(slot, &token));
+	assert_true(token.flags & CKF_TOKEN_INITIALIZED);
+	assert_true(token.flags & CKF_USER_PIN_INITIALIZED);
+	assert_true(token.flags & CKF_LOGIN_REQUIRED);
+	assert_true(token.flags & CKF_RNG);
+	if (slot == GROUP_SLOT) {
+		assert_memory_equal(token.label, "myHAgroup                       ", 32);
+		assert_memory_equal(token.serialNumber, "1154438865287   ", 16);
+	} else {
+		assert_memory_equal(token.label, "par0                            ", 32);
+		assert_memory_equal(token.serialNumber, "154438865287    ", 16);
+	}
+	IS(CKR_SLOT_ID_INVALID, p11->C_GetTokenInfo(77, &token));
+	IS(CKR_SLOT_ID_INVALID, p11->C_GetTokenInfo(~0UL, &token));
+}
+
+static void mechanisms(void **state)
+{
+	CK_MECHANISM_TYPE list[512];
+	CK_MECHANISM_INFO info;
+	CK_ULONG n = 0, i;
+	bool ecdsa = false;
+
+	(void)state;
+	OK(p11->C_GetMechanismList(slot, NULL, &n));
+	assert_in_range(n, 20, 512);
+	i = 1;
+	IS(CKR_BUFFER_TOO_SMALL, p11->C_GetMechanismList(slot, list, &i));
+	assert_int_equal(i, n);
+	OK(p11->C_GetMechanismList(slot, list, &n));
+	for (i = 0; i < n; i++) {
+		ecdsa |= list[i] == CKM_ECDSA;
+		OK(p11->C_GetMechanismInfo(slot, list[i], &info));
+	}
+	assert_true(ecdsa);
+	OK(p11->C_GetMechanismInfo(slot, CKM_SHA256_RSA_PKCS, &info));
+	assert_true(info.flags & CKF_SIGN);
+	assert_in_range(info.ulMaxKeySize, 4096, 16384);
+	IS(CKR_MECHANISM_INVALID, p11->C_GetMechanismInfo(slot, CKM_SKIPJACK_KEY_GEN, &info));
+}
+
+static void sessions(void **state)
+{
+	CK_SESSION_HANDLE ro, rw, other;
+	CK_SESSION_INFO info;
+	CK_TOKEN_INFO token;
+
+	(void)state;
+	IS(CKR_SESSION_PARALLEL_NOT_SUPPORTED, p11->C_OpenSession(slot, 0, NULL, NULL, &ro));
+	IS(CKR_ARGUMENTS_BAD, p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, NULL));
+	IS(CKR_SLOT_ID_INVALID, p11->C_OpenSession(42, CKF_SERIAL_SESSION, NULL, NULL, &ro));
+	OK(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &ro));
+	rw = session();
+	assert_int_not_equal(ro, rw);
+	assert_int_not_equal(ro, 0);
+	OK(p11->C_GetTokenInfo(slot, &token));
+	assert_int_equal(token.ulSessionCount, 2);
+	assert_int_equal(token.ulRwSessionCount, 1);
+
+	OK(p11->C_GetSessionInfo(ro, &info));
+	assert_int_equal(info.state, CKS_RO_PUBLIC_SESSION);
+	assert_int_equal(info.slotID, slot);
+	OK(p11->C_GetSessionInfo(rw, &info));
+	assert_int_equal(info.state, CKS_RW_PUBLIC_SESSION);
+	IS(CKR_ARGUMENTS_BAD, p11->C_GetSessionInfo(rw, NULL));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_GetSessionInfo(0, &info));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_GetSessionInfo(rw + 4096, &info));
+
+	OK(p11->C_CloseSession(ro));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_CloseSession(ro));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_GetSessionInfo(ro, &info));
+	/* A handle that has ended does not come to mean another session at once. */
+	OK(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &other));
+	assert_int_not_equal(other, ro);
+	OK(p11->C_CloseAllSessions(slot));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_GetSessionInfo(rw, &info));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_GetSessionInfo(other, &info));
+	IS(CKR_SLOT_ID_INVALID, p11->C_CloseAllSessions(42));
+}
+
+static void login_states(void **state)
+{
+	CK_SESSION_HANDLE ro, rw;
+	CK_SESSION_INFO info;
+
+	(void)state;
+	OK(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &ro));
+	rw = session();
+	IS(CKR_USER_NOT_LOGGED_IN, p11->C_Logout(rw));
+	IS(CKR_USER_TYPE_INVALID, p11->C_Login(rw, 99, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	IS(CKR_ARGUMENTS_BAD, p11->C_Login(rw, CKU_USER, NULL, 8));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_Login(0, CKU_USER, (CK_BYTE *)CO_PIN, 1));
+	IS(CKR_PIN_INCORRECT, p11->C_Login(rw, CKU_USER, (CK_BYTE *)"wrong-pin", 9));
+	OK(p11->C_GetSessionInfo(rw, &info));
+	assert_int_equal(info.state, CKS_RW_PUBLIC_SESSION);
+	OK(p11->C_Login(ro, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	OK(p11->C_GetSessionInfo(ro, &info));
+	assert_int_equal(info.state, CKS_RO_USER_FUNCTIONS);
+	OK(p11->C_GetSessionInfo(rw, &info));
+	assert_int_equal(info.state, CKS_RW_USER_FUNCTIONS);
+	IS(CKR_USER_ALREADY_LOGGED_IN,
+	   p11->C_Login(rw, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	IS(CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+	   p11->C_Login(rw, CKU_SO, (CK_BYTE *)PO_PIN, strlen(PO_PIN)));
+	OK(p11->C_Logout(ro));
+	IS(CKR_USER_NOT_LOGGED_IN, p11->C_Logout(rw));
+	/* The login ends with the last session. */
+	OK(p11->C_Login(rw, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	OK(p11->C_CloseAllSessions(slot));
+	rw = session();
+	OK(p11->C_GetSessionInfo(rw, &info));
+	assert_int_equal(info.state, CKS_RW_PUBLIC_SESSION);
+	/* The Crypto User is a user type of ours. */
+	OK(p11->C_Login(rw, 0x80000001UL, (CK_BYTE *)CU_PIN, strlen(CU_PIN)));
+	OK(p11->C_GetSessionInfo(rw, &info));
+	assert_int_equal(info.state, CKS_RW_USER_FUNCTIONS);
+}
+
+static void security_officer(void **state)
+{
+	CK_SESSION_HANDLE ro, rw;
+	CK_SESSION_INFO info;
+
+	(void)state;
+	if (slot == GROUP_SLOT)
+		return; /* partitions are administered one by one */
+	OK(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &ro));
+	rw = session();
+	IS(CKR_SESSION_READ_ONLY_EXISTS,
+	   p11->C_Login(rw, CKU_SO, (CK_BYTE *)PO_PIN, strlen(PO_PIN)));
+	OK(p11->C_CloseSession(ro));
+	OK(p11->C_Login(rw, CKU_SO, (CK_BYTE *)PO_PIN, strlen(PO_PIN)));
+	OK(p11->C_GetSessionInfo(rw, &info));
+	assert_int_equal(info.state, CKS_RW_SO_FUNCTIONS);
+	IS(CKR_SESSION_READ_WRITE_SO_EXISTS,
+	   p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &ro));
+	IS(CKR_FUNCTION_NOT_SUPPORTED, p11->C_InitPIN(rw, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	OK(p11->C_Logout(rw));
+}
+
+static void set_pin(void **state)
+{
+	static const char other[] = "another-password";
+	CK_SESSION_HANDLE ro, s = session();
+
+	(void)state;
+	OK(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &ro));
+	IS(CKR_SESSION_READ_ONLY, p11->C_SetPIN(ro, (CK_BYTE *)CO_PIN, strlen(CO_PIN),
+						(CK_BYTE *)other, strlen(other)));
+	IS(CKR_PIN_LEN_RANGE, p11->C_SetPIN(s, (CK_BYTE *)CO_PIN, strlen(CO_PIN),
+					    (CK_BYTE *)other, 3));
+	IS(CKR_PIN_INCORRECT, p11->C_SetPIN(s, (CK_BYTE *)"not-this-one", 12,
+					    (CK_BYTE *)other, strlen(other)));
+	OK(p11->C_SetPIN(s, (CK_BYTE *)CO_PIN, strlen(CO_PIN), (CK_BYTE *)other, strlen(other)));
+	IS(CKR_PIN_INCORRECT, p11->C_Login(s, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	OK(p11->C_Login(s, CKU_USER, (CK_BYTE *)other, strlen(other)));
+	/* While logged in, too. */
+	OK(p11->C_SetPIN(s, (CK_BYTE *)other, strlen(other), (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	OK(p11->C_Logout(s));
+	OK(p11->C_Login(s, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+}
+
+static void ten_thousand_sessions(void **state)
+{
+	CK_SESSION_HANDLE *s = calloc(10000, sizeof(*s));
+	CK_SESSION_INFO info;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 10000; i++)
+		s[i] = session();
+	OK(p11->C_Login(s[5000], CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
+	for (i = 0; i < 10000; i++) {
+		OK(p11->C_GetSessionInfo(s[i], &info));
+		assert_int_equal(info.state, CKS_RW_USER_FUNCTIONS);
+	}
+	for (i = 0; i < 10000; i += 2)
+		OK(p11->C_CloseSession(s[i]));
+	OK(p11->C_CloseAllSessions(slot));
+	free(s);
+}
+
+static void legacy_functions(void **state)
+{
+	CK_SESSION_HANDLE s = session();
+	CK_BYTE byte = 0;
+	CK_ULONG len = 1;
+
+	(void)state;
+	IS(CKR_FUNCTION_NOT_PARALLEL, p11->C_GetFunctionStatus(s));
+	IS(CKR_FUNCTION_NOT_PARALLEL, p11->C_CancelFunction(0));
+	IS(CKR_FUNCTION_NOT_SUPPORTED, p11->C_GetOperationState(s, NULL, &len));
+	IS(CKR_FUNCTION_NOT_SUPPORTED, p11->C_DigestEncryptUpdate(s, &byte, 1, &byte, &len));
+	IS(CKR_SESSION_HANDLE_INVALID, p11->C_DigestEncryptUpdate(0, &byte, 1, &byte, &len));
+	IS(CKR_FUNCTION_NOT_SUPPORTED, p11->C_InitToken(slot, (CK_BYTE *)"12345678", 8,
+							(CK_BYTE *)"label"));
+	IS(CKR_RANDOM_SEED_NOT_SUPPORTED, p11->C_SeedRandom(s, &byte, 1));
+}
+
+static void randomness(void **state)
+{
+	CK_SESSION_HANDLE s = session();
+	CK_BYTE a[32] = { 0 }, b[32] = { 0 }, *big = calloc(1, 200000);
+
+	(void)state;
+	OK(p11->C_GenerateRandom(s, a, sizeof(a)));
+	OK(p11->C_GenerateRandom(s, b, sizeof(b)));
+	assert_memory_not_equal(a, b, sizeof(a));
+	IS(CKR_ARGUMENTS_BAD, p11->C_GenerateRandom(s, NULL, 5));
+	OK(p11->C_GenerateRandom(s, a, 0));
+	/* longer than one message gives */
+	OK(p11->C_GenerateRandom(s, big, 200000));
+	memset(a, 0, sizeof(a));
+	assert_memory_not_equal(big + 200000 - sizeof(a), a, sizeof(a));
+	free(big);
+}
+
+#define IN_MODULE(f) cmocka_unit_test_setup_teardown(f, with_module, without_module)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(initialize_arguments),
+		cmocka_unit_test(nothing_works_before_initialize),
+		cmocka_unit_test(every_function_is_there),
+		IN_MODULE(info_and_slots),
+		IN_MODULE(mechanisms),
+		IN_MODULE(sessions),
+		IN_MODULE(login_states),
+		IN_MODULE(security_officer),
+		IN_MODULE(set_pin),
+		IN_MODULE(ten_thousand_sessions),
+		IN_MODULE(legacy_functions),
+		IN_MODULE(randomness),
+	};
+
+	return FIXTURE_RUN(tests, true, true);
+}
