@@ -112,7 +112,7 @@ void pciehsm_cmd_release(PciehsmState *s, PciehsmCmd *cmd)
 static void pciehsm_cmd_end(PciehsmState *s, PciehsmCmd *cmd, uint16_t status)
 {
     cmd->status = status;
-    if (cmd->aborting || !pciehsm_withheld(s, cmd->sq_id)) {
+    if (!pciehsm_withheld(s, cmd->sq_id)) {
         pciehsm_cmd_release(s, cmd);
         return;
     }
@@ -120,6 +120,9 @@ static void pciehsm_cmd_end(PciehsmState *s, PciehsmCmd *cmd, uint16_t status)
     pciehsm_cmd_unlink(s, cmd);
     cmd->state = PCIEHSM_CMD_HELD;
     QTAILQ_INSERT_TAIL(&s->held, cmd, link);
+    if (cmd->aborting) {
+        pciehsm_cmd_kill(s, cmd);
+    }
 }
 
 void pciehsm_cmd_complete(PciehsmState *s, PciehsmCmd *cmd,

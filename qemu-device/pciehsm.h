@@ -139,7 +139,7 @@ typedef enum PciehsmCmdState {
  * @out:      where the answer goes
  * @sq_head:  position of the SQ when it was deleted
  * @status:   as in struct pciehsm_cqe, without phase
- * @aborting: an abort waits for it: not to be withheld
+ * @aborting: an abort waits for it, and takes it if it is withheld
  * @hashed:   is in the SQ's table, i.e. its cid is its own
  * @reported: when the host heard last of it, QEMU_CLOCK_VIRTUAL ms
  */
