@@ -7,6 +7,7 @@ as a driver would, one access at a time, and moves the virtual clock itself.
 
 import json
 import os
+import re
 import selectors
 import shutil
 import socket
@@ -19,6 +20,8 @@ RAM = 256 << 20
 # Above RAM and below the devices: nothing is there.
 NOWHERE = 0x7000_0000
 SECONDS = 60
+# What AddressSanitizer says about QEMU's coroutines, in a QEMU built with it
+NOTES = re.compile(r'.*(WARNING: ASan |False positive error reports|google/sanitizers).*\n?')
 
 
 class Broken(AssertionError):
@@ -133,7 +136,7 @@ class Machine:
 
     def stderr(self):
         with open(self.path('stderr'), encoding='utf-8', errors='replace') as f:
-            return f.read()
+            return NOTES.sub('', f.read())
 
     def clean(self):
         if self.process.poll() is None:
