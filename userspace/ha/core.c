@@ -15,20 +15,20 @@ static void bus_main(void *arg)
 {
 	struct ha *ha = arg;
 	struct pciehsm_bus *bus = ha->env->bus;
+	bool event = false;
 
 	while (!atomic_load(&ha->stopping)) {
 		uint64_t now, next;
 		unsigned int ms = 0;
 
-		if (atomic_exchange(&ha->relist, false))
-			ha_devices_refresh(ha);
+		if (event || atomic_exchange(&ha->relist, false))
+			ha_devices_refresh(ha, event);
 		next = ha_work_due(ha);
 		now = ha_now(ha);
 		if (next > now)
 			ms = next - now > WATCH_MAX_MS * UINT64_C(1000) ? WATCH_MAX_MS :
 			     (unsigned int)((next - now + 999) / 1000);
-		if (bus->ops->watch(bus, ms))
-			atomic_store(&ha->relist, true);
+		event = bus->ops->watch(bus, ms);
 	}
 }
 
@@ -116,7 +116,7 @@ int ha_open(struct ha_env *env, unsigned int flags, struct ha **out)
 	atomic_init(&ha->log_enabled, false);
 	ha_config_defaults(ha->config);
 	ha_config_reload(ha);
-	ha_devices_refresh(ha);
+	ha_devices_refresh(ha, false);
 	ha->polled_at = ha_now(ha);
 	if (ha_threaded(ha)) {
 		err = start_threads(ha);
@@ -154,6 +154,7 @@ void ha_poll(struct ha *ha)
 	struct pciehsm_bus *bus = ha->env->bus;
 	uint64_t now = ha_now(ha);
 	unsigned int i;
+	bool event;
 
 	ha_lock(ha, &ha->lock);
 	if (now - ha->polled_at < POLL_INTERVAL) {
@@ -163,8 +164,9 @@ void ha_poll(struct ha *ha)
 	ha->polled_at = now;
 	ha_unlock(ha, &ha->lock);
 	ha_config_reload(ha);
-	if (bus->ops->watch(bus, 0) || atomic_exchange(&ha->relist, false))
-		ha_devices_refresh(ha);
+	event = bus->ops->watch(bus, 0);
+	if (event || atomic_exchange(&ha->relist, false))
+		ha_devices_refresh(ha, event);
 	if (ha->flags & HA_OPEN_ADMIN)
 		return;
 	for (i = 0;; i++) {

@@ -313,8 +313,11 @@ void ha_config_reload(struct ha *ha);
 
 /* ---- slots.c ---- */
 
-/** ha_devices_refresh() - look what is there; tells tokens and who waits for slots */
-void ha_devices_refresh(struct ha *ha);
+/**
+ * ha_devices_refresh() - look what is there; tells tokens and who waits for slots
+ * @event:	something happened at the cards: compare the members, too
+ */
+void ha_devices_refresh(struct ha *ha, bool event);
 /** ha_slots_changed() - something that slots are made of has changed; ha->lock is held */
 void ha_slots_changed(struct ha *ha);
 const struct pciehsm_device *ha_device(struct ha *ha, const char *serial);
@@ -391,6 +394,8 @@ struct ha_call {
 	bool			maybe;		/* some member may have executed it */
 	bool			waited;
 	bool			several;	/* the token has other members */
+	bool			sees_all;	/* the answer depends on what the login may see */
+	unsigned int		resets;		/* of the context, before the message */
 	bool			current;	/* this member is up to date */
 	CK_RV			missing;	/* a member did not know the object */
 	bool			known;		/* ... and it was up to date */

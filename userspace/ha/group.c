@@ -229,7 +229,7 @@ int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *st
 	board = calloc(1, sizeof(*board));
 	if (!board)
 		return -ENOMEM;
-	ha_devices_refresh(ha);
+	ha_devices_refresh(ha, false);
 	board->ha = ha;
 	board->refs = 1;
 	ha->env->ops->mutex_init(ha->env, &board->lock);
@@ -487,7 +487,7 @@ CK_RV ha_group_admit(struct ha *ha, const char *label, const char *serial,
 		    label);
 		return CKR_ARGUMENTS_BAD;
 	}
-	ha_devices_refresh(ha);
+	ha_devices_refresh(ha, false);
 	token = private_token(ha, NULL, NULL, serial);
 	if (!token || !token->n_members) {
 		rv = CKR_HOST_MEMORY;
@@ -636,7 +636,7 @@ CK_RV ha_group_synchronize(struct ha *ha, const char *label, const void *pin, si
 		say(error, error_len, "There is no group \"%s\".", label);
 		return CKR_ARGUMENTS_BAD;
 	}
-	ha_devices_refresh(ha);
+	ha_devices_refresh(ha, false);
 	token = private_token(ha, &group, NULL, NULL);
 	if (!token) {
 		say(error, error_len, "No memory.");

@@ -172,6 +172,8 @@ const char *ha_member_reason(CK_RV rv)
 	switch (rv) {
 	case PCIEHSM_CKR_NOT_INITIALISED:
 		return "not initialised";
+	case CKR_USER_NOT_LOGGED_IN:
+		return "has forgotten the login: perhaps it was initialised anew";
 	case CKR_USER_PIN_NOT_INITIALIZED:
 		return "the role has no password yet";
 	case CKR_PIN_EXPIRED:

@@ -562,6 +562,7 @@ CK_RV ha_find(struct ha_token *token, uint32_t session, const CK_ATTRIBUTE *attr
 	CK_RV rv;
 
 	ha_call_begin(&call, token, HA_HOW_ANY, NULL);
+	call.sees_all = true;
 	while (ha_call_next(&call)) {
 		/* What a lost member gave would be in another order: all of one, or nothing. */
 		found.n = 0;

@@ -25,6 +25,7 @@ void ha_call_begin(struct ha_call *call, struct ha_token *token, enum ha_how how
 	call->lost = false;
 	call->maybe = false;
 	call->waited = false;
+	call->sees_all = false;
 	call->current = false;
 	call->missing = CKR_OK;
 	call->n_tried = 0;
@@ -154,7 +155,7 @@ static void wait_for_member(struct ha_call *call)
 	uint64_t deadline = ha_now(ha) + HA_CALL_WAIT;
 
 	if (!ha_threaded(ha)) {
-		ha_devices_refresh(ha);
+		ha_devices_refresh(ha, false);
 		ha_work_inline(token);
 		return;
 	}
@@ -179,6 +180,7 @@ bool ha_call_next(struct ha_call *call)
 			continue;
 		}
 		rv = ha_conn_ready(call->conn);
+		call->resets = atomic_load(&call->conn->resets);
 		if (rv == CKR_OK)
 			return true;
 		if (pciehsm_rv_is_transport(rv))
@@ -203,6 +205,13 @@ bool ha_call_done(struct ha_call *call, CK_RV rv)
 {
 	struct ha_member *member = call->member;
 
+	/*
+	 * The card was reset before it got the message: nobody was logged in, and private
+	 * objects were out of sight. The counter is up to date after a message, not before.
+	 */
+	if ((ha_rv_missing(rv) || (call->sees_all && rv == CKR_OK)) &&
+	    call->conn->t->ops->resets(call->conn->t) != call->resets)
+		rv = PCIEHSM_RV_RESET_NOT_EXECUTED;
 	if (pciehsm_rv_is_transport(rv)) {
 		if (rv == PCIEHSM_RV_MESSAGE) {
 			call->rv = CKR_GENERAL_ERROR;

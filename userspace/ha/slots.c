@@ -108,7 +108,7 @@ int ha_slots(struct ha *ha, unsigned int flags, struct ha_slot **list)
 
 	if (!ha_threaded(ha))
 		ha_config_reload(ha);
-	ha_devices_refresh(ha);
+	ha_devices_refresh(ha, false);
 	ha_lock(ha, &ha->lock);
 	n = make_slots(ha, flags, list);
 	ha_unlock(ha, &ha->lock);
@@ -172,10 +172,11 @@ int ha_wait_slot_event(struct ha *ha, int timeout_ms, uint32_t *slot)
 	uint64_t deadline = timeout_ms < 0 ? HA_ENV_FOREVER :
 			    ha_now(ha) + (uint64_t)timeout_ms * 1000;
 	int err = -EAGAIN;
+	bool event;
 
 	if (!ha_threaded(ha)) {
 		ha_config_reload(ha);
-		ha_devices_refresh(ha);
+		ha_devices_refresh(ha, false);
 	}
 	ha_lock(ha, &ha->lock);
 	for (;;) {
@@ -202,9 +203,9 @@ int ha_wait_slot_event(struct ha *ha, int timeout_ms, uint32_t *slot)
 			uint64_t ms = deadline - now > SECOND ? 1000 : (deadline - now + 999) / 1000;
 
 			ha_unlock(ha, &ha->lock);
-			bus->ops->watch(bus, (unsigned int)ms);
+			event = bus->ops->watch(bus, (unsigned int)ms);
 			ha_config_reload(ha);
-			ha_devices_refresh(ha);
+			ha_devices_refresh(ha, event);
 			ha_lock(ha, &ha->lock);
 		}
 	}
@@ -224,7 +225,7 @@ void ha_wake(struct ha *ha)
 
 /* ---- devices ---- */
 
-static void tell_members(struct ha *ha, struct ha_token *token)
+static void tell_members(struct ha *ha, struct ha_token *token, bool event)
 {
 	unsigned int i;
 
@@ -240,11 +241,14 @@ static void tell_members(struct ha *ha, struct ha_token *token)
 			member->backoff = 0;
 		}
 		member->present = present;
+		/* A partition can be initialised in its place; then it is empty. */
+		if (event && member->conn)
+			member->audit = true;
 	}
 	ha_unlock(ha, &token->lock);
 }
 
-void ha_devices_refresh(struct ha *ha)
+void ha_devices_refresh(struct ha *ha, bool event)
 {
 	struct pciehsm_bus *bus = ha->env->bus;
 	struct pciehsm_device *list = NULL;
@@ -259,7 +263,7 @@ void ha_devices_refresh(struct ha *ha)
 		ha->devices = n < 0 ? NULL : list;
 		ha->n_devices = n;
 		for (i = 0; i < ha->n_tokens; i++)
-			tell_members(ha, ha->tokens[i]);
+			tell_members(ha, ha->tokens[i], event);
 		ha_slots_changed(ha);
 	}
 	ha_unlock(ha, &ha->lock);

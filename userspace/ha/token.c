@@ -6,6 +6,8 @@
 
 #include "engine.h"
 
+#define LOGIN_ROUNDS	3
+
 struct ha_token *ha_token_new(struct ha *ha, bool group, const char *number)
 {
 	struct ha_token *token = calloc(1, sizeof(*token));
@@ -322,45 +324,72 @@ static bool asks_on(CK_RV rv)
 	       rv == CKR_PIN_LOCKED || (ha_rv_sick(rv) && rv != CKR_PIN_EXPIRED);
 }
 
-/* The first that answers decides. */
-static CK_RV first_login(struct ha_token *token, struct ha_secret *secret, uint32_t *attempts)
+/* Try the password on one member; the login is the token's if it takes it. */
+static CK_RV login_at(struct ha_conn *conn, struct ha_secret *secret, uint32_t *attempts)
+{
+	struct ha_token *token = conn->token;
+	struct ha *ha = conn->ha;
+	CK_RV rv;
+
+	/* A reset that nobody has noticed yet, and a login of before. */
+	rv = ha_conn_ready(conn);
+	if (rv != CKR_OK)
+		return rv;
+	ha_lock(ha, &conn->lock);
+	rv = ha_conn_login(conn, secret, attempts);
+	if (rv == CKR_OK) {
+		ha_lock(ha, &token->lock);
+		token->secret = ha_secret_get(secret);
+		atomic_store(&token->role, secret->role);
+		atomic_store(&conn->login_gen, atomic_fetch_add(&token->login_gen, 1) + 1);
+		ha_unlock(ha, &token->lock);
+	}
+	ha_unlock(ha, &conn->lock);
+	return rv;
+}
+
+/* Once through all that are there. The first that answers to the password decides. */
+static CK_RV login_round(struct ha_token *token, struct ha_secret *secret, uint32_t *attempts,
+			 CK_RV *first)
 {
 	struct ha_conn *list[HA_MAX_MEMBERS];
-	struct ha *ha = token->ha;
-	CK_RV rv = CKR_TOKEN_NOT_PRESENT, first = CKR_OK;
+	CK_RV rv = CKR_TOKEN_NOT_PRESENT;
 	unsigned int i, n;
 
 	n = candidates(token, list);
 	for (i = 0; i < n; i++) {
-		struct ha_conn *conn = list[i];
-
-		/* A reset that nobody has noticed yet, and a login of before. */
-		rv = ha_conn_ready(conn);
-		if (rv == CKR_OK) {
-			ha_lock(ha, &conn->lock);
-			rv = ha_conn_login(conn, secret, attempts);
-			if (rv == CKR_OK) {
-				ha_lock(ha, &token->lock);
-				token->secret = ha_secret_get(secret);
-				atomic_store(&token->role, secret->role);
-				atomic_store(&conn->login_gen,
-					     atomic_fetch_add(&token->login_gen, 1) + 1);
-				ha_unlock(ha, &token->lock);
-			}
-			ha_unlock(ha, &conn->lock);
-		}
+		rv = login_at(list[i], secret, attempts);
 		if (!asks_on(rv))
 			break;
 		if (pciehsm_rv_is_transport(rv) || ha_rv_sick(rv))
-			ha_member_failed(conn->member, conn, rv);
-		else if (first == CKR_OK)
-			first = rv;
+			ha_member_failed(list[i]->member, list[i], rv);
+		else if (*first == CKR_OK)
+			*first = rv;
 	}
 	for (i = 0; i < n; i++)
 		ha_conn_put(list[i]);
-	if (n && asks_on(rv))
-		rv = first != CKR_OK ? first : CKR_TOKEN_NOT_PRESENT;
 	return rv;
+}
+
+static CK_RV first_login(struct ha_token *token, struct ha_secret *secret, uint32_t *attempts)
+{
+	struct ha *ha = token->ha;
+	CK_RV rv = CKR_OK, first = CKR_OK;
+	int i;
+
+	/* Members that were reset meanwhile, or were just being connected, get a chance. */
+	for (i = 0; i < LOGIN_ROUNDS; i++) {
+		rv = login_round(token, secret, attempts, &first);
+		if (!asks_on(rv) && rv != CKR_TOKEN_NOT_PRESENT)
+			return rv;
+		if (first != CKR_OK)
+			break;
+		if (ha_threaded(ha))
+			ha_wait_settled(token, ha_now(ha) + HA_CALL_WAIT, i == 0);
+		else
+			ha_work_inline(token);
+	}
+	return first != CKR_OK ? first : CKR_TOKEN_NOT_PRESENT;
 }
 
 CK_RV ha_login(struct ha_token *token, uint32_t role, const void *pin, size_t pin_len,

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Processes with an engine each, and the calls of an application. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+#include "tests.h"
+
+void process_start(struct process *p, int number, unsigned int flags)
+{
+	int err;
+
+	p->number = number;
+	p->bus = machine_bus(number);
+	p->env = simenv_new(number, p->bus);
+	err = ha_open(p->env, flags, &p->ha);
+	if (err) {
+		fprintf(stderr, "simulation: ha_open: %s\n", strerror(-err));
+		abort();
+	}
+	p->token = ha_token(p->ha, GROUP_SLOT);
+}
+
+void process_stop(struct process *p)
+{
+	ha_close(p->ha);
+	simenv_free(p->env);
+	p->bus->ops->close(p->bus);
+	p->ha = NULL;
+}
+
+void process_kill(struct process *p)
+{
+	sim_log("process %d is killed", p->number);
+	sim_kill(p->number);
+	simenv_killed(p->number);
+	machine_killed(p->number);
+	/* The engine's memory is in a state that nobody knows: it is left alone. */
+	p->ha = NULL;
+}
+
+void make_group(unsigned int n)
+{
+	char text[4096];
+	size_t at;
+	unsigned int i;
+
+	at = (size_t)snprintf(text, sizeof(text),
+			      "{ \"version\": 1, \"recovery_mode\": \"activeEnhanced\",\n"
+			      "  \"retry_count\": -1, \"retry_interval\": 60,\n"
+			      "  \"log\": { \"enabled\": true, \"path\": \"/log\" },\n"
+			      "  \"groups\": [ { \"label\": \"%s\", \"number\": \"1%s\", \"slot\": %d,\n"
+			      "    \"members\": [", GROUP_LABEL, machine_serial(0), GROUP_SLOT);
+	for (i = 0; i < n; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s { \"serial\": \"%s\" }",
+				       i ? "," : "", machine_serial(i));
+	snprintf(text + at, sizeof(text) - at, " ] } ] }\n");
+	simenv_write(text);
+}
+
+/* ---- objects ---- */
+
+static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+static const unsigned char p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
+
+#define TEXT(s)		(void *)(uintptr_t)(s), strlen(s)
+#define BOOL(b)		((b) ? &yes : &no), sizeof(CK_BBOOL)
+
+CK_RV make_pair(struct process *p, uint32_t session, const char *label, bool token,
+		struct ha_ouid *pub, struct ha_ouid *priv)
+{
+	CK_MECHANISM mech = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	const CK_ATTRIBUTE public[] = {
+		{ CKA_TOKEN, BOOL(token) },
+		{ CKA_LABEL, TEXT(label) },
+		{ CKA_VERIFY, BOOL(true) },
+		{ CKA_EC_PARAMS, (void *)(uintptr_t)p256, sizeof(p256) },
+	};
+	const CK_ATTRIBUTE private[] = {
+		{ CKA_TOKEN, BOOL(token) },
+		{ CKA_LABEL, TEXT(label) },
+		{ CKA_PRIVATE, BOOL(true) },
+		{ CKA_SENSITIVE, BOOL(true) },
+		{ CKA_SIGN, BOOL(true) },
+	};
+
+	return ha_generate_key_pair(p->token, session, &mech, public, 4, private, 5, pub, priv);
+}
+
+CK_RV make_aes(struct process *p, uint32_t session, const char *label, bool token,
+	       struct ha_ouid *ouid)
+{
+	CK_MECHANISM mech = { CKM_AES_KEY_GEN, NULL, 0 };
+	CK_ULONG len = 32;
+	const CK_ATTRIBUTE attrs[] = {
+		{ CKA_TOKEN, BOOL(token) },
+		{ CKA_LABEL, TEXT(label) },
+		{ CKA_ENCRYPT, BOOL(true) },
+		{ CKA_DECRYPT, BOOL(true) },
+		{ CKA_VALUE_LEN, &len, sizeof(len) },
+	};
+
+	return ha_generate_key(p->token, session, &mech, attrs, 5, ouid);
+}
+
+CK_RV make_data(struct process *p, uint32_t session, const char *label, bool token,
+		struct ha_ouid *ouid)
+{
+	CK_OBJECT_CLASS class = CKO_DATA;
+	const CK_ATTRIBUTE attrs[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_TOKEN, BOOL(token) },
+		{ CKA_LABEL, TEXT(label) },
+		{ CKA_VALUE, TEXT("some data") },
+	};
+
+	return ha_create(p->token, session, attrs, 4, ouid);
+}
+
+CK_RV get_point(struct process *p, uint32_t session, const struct ha_ouid *pub,
+		unsigned char *point, size_t *len)
+{
+	unsigned char der[80];
+	CK_ATTRIBUTE attr = { CKA_EC_POINT, der, sizeof(der) };
+	CK_RV rv = ha_get_attributes(p->token, session, pub, &attr, 1);
+
+	if (rv != CKR_OK)
+		return rv;
+	/* An octet string in DER: 04 41 and 65 bytes. */
+	*len = attr.ulValueLen - 2;
+	memcpy(point, der + 2, *len);
+	return CKR_OK;
+}
+
+bool verify_signature(const unsigned char *point, size_t len, const unsigned char *digest,
+		      const unsigned char *sig)
+{
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+						 (char *)(uintptr_t)"P-256", 0),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+						  (void *)(uintptr_t)point, len),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL), *ctx = NULL;
+	EVP_PKEY *key = NULL;
+	ECDSA_SIG *parts = ECDSA_SIG_new();
+	unsigned char *der = NULL;
+	int der_len;
+	bool good = false;
+
+	ECDSA_SIG_set0(parts, BN_bin2bn(sig, 32, NULL), BN_bin2bn(sig + 32, 32, NULL));
+	der_len = i2d_ECDSA_SIG(parts, &der);
+	if (EVP_PKEY_fromdata_init(maker) == 1 &&
+	    EVP_PKEY_fromdata(maker, &key, EVP_PKEY_PUBLIC_KEY, params) == 1)
+		ctx = EVP_PKEY_CTX_new(key, NULL);
+	if (ctx && EVP_PKEY_verify_init(ctx) == 1)
+		good = EVP_PKEY_verify(ctx, der, (size_t)der_len, digest, 32) == 1;
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_CTX_free(maker);
+	EVP_PKEY_free(key);
+	ECDSA_SIG_free(parts);
+	OPENSSL_free(der);
+	return good;
+}
+
+CK_RV sign_and_verify(struct process *p, uint32_t session, const struct ha_ouid *priv,
+		      const unsigned char *point, size_t len, bool *verified)
+{
+	CK_MECHANISM mech = { CKM_ECDSA, NULL, 0 };
+	unsigned char digest[32], sig[80];
+	size_t sig_len = sizeof(sig);
+	CK_RV rv;
+
+	sim_fill(digest, sizeof(digest));
+	rv = ha_crypt(p->token, session, PCIEHSM_FN_SIGN, &mech, priv, digest, sizeof(digest),
+		      NULL, 0, sig, &sig_len);
+	if (rv == CKR_OK)
+		*verified = sig_len == 64 && verify_signature(point, len, digest, sig);
+	return rv;
+}
+
+CK_RV encrypt_parts(struct process *p, uint32_t session, const struct ha_ouid *key)
+{
+	unsigned char iv[16] = { 1, 2, 3 }, plain[200], cipher[256], back[256];
+	CK_MECHANISM mech = { CKM_AES_CBC_PAD, iv, sizeof(iv) };
+	size_t at = 0, done = 0, n, room;
+	CK_RV rv;
+
+	sim_fill(plain, sizeof(plain));
+	rv = ha_crypt_init(p->token, session, PCIEHSM_FN_ENCRYPT, &mech, key);
+	while (rv == CKR_OK && at < sizeof(plain)) {
+		n = 1 + sim_random(60);
+		if (n > sizeof(plain) - at)
+			n = sizeof(plain) - at;
+		room = sizeof(cipher) - done;
+		rv = ha_crypt_update(p->token, session, PCIEHSM_FN_ENCRYPT, plain + at, n,
+				     cipher + done, &room);
+		at += n;
+		if (rv == CKR_OK)
+			done += room;
+	}
+	if (rv != CKR_OK)
+		return rv;
+	room = sizeof(cipher) - done;
+	rv = ha_crypt_final(p->token, session, PCIEHSM_FN_ENCRYPT, NULL, 0, cipher + done, &room);
+	if (rv != CKR_OK)
+		return rv;
+	done += room;
+	room = sizeof(back);
+	rv = ha_crypt(p->token, session, PCIEHSM_FN_DECRYPT, &mech, key, cipher, done, NULL, 0,
+		      back, &room);
+	if (rv != CKR_OK)
+		return rv;
+	return room == sizeof(plain) && !memcmp(back, plain, room) ? CKR_OK :
+	       CKR_ENCRYPTED_DATA_INVALID;
+}
+
+bool members_equal(unsigned int n)
+{
+	struct pciehsm_digest_info first, info;
+	struct pciehsm_transport *t;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		t = machine_direct(i, false);
+		if (pciehsm_digest(t, i ? &info : &first) != CKR_OK) {
+			t->ops->close(t);
+			return false;
+		}
+		t->ops->close(t);
+		if (i && memcmp(first.digest, info.digest, sizeof(info.digest)))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The simulated machine: cards with the real firmware, a bus for each process, and what
+ * can go wrong between them. Every message is a scheduling point before and after its
+ * execution.
+ */
+#ifndef PCIEHSM_SIMULATION_MACHINE_H
+#define PCIEHSM_SIMULATION_MACHINE_H
+
+#include "pciehsm.h"
+#include "transport.h"
+
+#define CARDS_MAX	6
+#define CO_PIN		"crypto-officer"
+#define WRONG_PIN	"not the password"
+#define PO_PIN		"partition-so"
+#define SO_PIN		"security-officer"
+#define DOMAIN		"domain of the simulation"
+
+/** machine_start() - @n cards, each with a partition that is ready to be a member */
+void machine_start(unsigned int n);
+/** machine_stop() - all processes have ended; the stores are removed */
+void machine_stop(void);
+/** machine_clean() - remove what is kept from run to run */
+void machine_clean(void);
+
+struct pciehsm_bus *machine_bus(int process);
+/** machine_killed() - the driver closes what a killed process had open */
+void machine_killed(int process);
+
+/** machine_serial() - of a card's partition, "" if it has none */
+const char *machine_serial(unsigned int card);
+/** machine_card() - on which card a partition is, CARDS_MAX if it is nowhere */
+unsigned int machine_card(const char *serial);
+bool machine_present(unsigned int card);
+
+/* Faults */
+void machine_pull(unsigned int card);
+void machine_return(unsigned int card);
+void machine_reset(unsigned int card);
+/** machine_hang() - until @until no message is answered; then the card is reset if @reset */
+void machine_hang(unsigned int card, uint64_t until, bool reset);
+void machine_unhang(unsigned int card);
+/** machine_faulty() - one message of @one_in is lost in some way; 0: none */
+void machine_faulty(unsigned int card, unsigned int one_in);
+/** machine_reinit() - hsm init, and a new partition with another number */
+void machine_reinit(unsigned int card);
+/** machine_empty() - partition init: the same serial, nothing in it */
+void machine_empty(unsigned int card);
+
+/**
+ * machine_direct() - a context at a card's partition past all scheduling and faults
+ * @officer:	log the Crypto Officer in
+ */
+struct pciehsm_transport *machine_direct(unsigned int card, bool officer);
+
+/* Counters of this run */
+struct machine_counts {
+	uint64_t messages;
+	uint64_t lost;			/* answered with an errno */
+	uint64_t refused;		/* logins with a wrong password */
+};
+
+extern struct machine_counts machine_counts;
+
+#endif /* PCIEHSM_SIMULATION_MACHINE_H */
