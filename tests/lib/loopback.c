@@ -587,6 +587,16 @@ void loopback_set_filter(struct loopback *lb, loopback_filter filter, void *arg)
 	lb->filter = filter;
 }
 
+void loopback_forked(struct loopback *lb)
+{
+	unsigned int i;
+
+	pthread_mutex_init(&lb->lock, NULL);
+	pthread_cond_init(&lb->changed, NULL);
+	for (i = 0; i < lb->n_cards; i++)
+		pthread_rwlock_init(&lb->cards[i].lock, NULL);
+}
+
 uint64_t loopback_messages(struct loopback *lb, uint64_t serial)
 {
 	return card_by_number(lb, serial)->messages;

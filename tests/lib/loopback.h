@@ -90,6 +90,9 @@ typedef enum loopback_fault (*loopback_filter)(void *arg, const char *serial, ui
  */
 void loopback_set_filter(struct loopback *lb, loopback_filter filter, void *arg);
 
+/** loopback_forked() - in a child: the locks are as if no thread but this had ever been */
+void loopback_forked(struct loopback *lb);
+
 /** loopback_messages() - how many messages a card was sent since it was added */
 uint64_t loopback_messages(struct loopback *lb, uint64_t serial);
 

@@ -121,6 +121,7 @@ static CK_RV check_args(const CK_C_INITIALIZE_ARGS *args, unsigned int *flags)
 
 static CK_RV start(unsigned int flags)
 {
+	uint32_t slot;
 	int ret;
 
 	if (!module.atfork) {
@@ -136,6 +137,9 @@ static CK_RV start(unsigned int flags)
 	}
 	if (ret)
 		return ret == -ENOMEM ? CKR_HOST_MEMORY : CKR_GENERAL_ERROR;
+	/* What the engine found when it opened is no event for C_WaitForSlotEvent. */
+	while (!ha_wait_slot_event(module.ha, 0, &slot))
+		;
 	module.state = STATE_READY;
 	return CKR_OK;
 }
