@@ -88,6 +88,10 @@ const char *status_meaning(enum status status);
 /** print_wrapped() - text in lines that fit a terminal, each after the usual indent */
 void print_wrapped(FILE *out, const char *text);
 
+/** print_arrow() - "name ->" in @width columns, and its value; no blanks at a line's end */
+void print_arrow(int width, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* ---- the command table ---- */
 
 enum option_type {

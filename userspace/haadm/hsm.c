@@ -218,18 +218,17 @@ enum status cmd_hsm_show(struct app *app, struct args *args)
 		return ST_OK;
 	}
 	printf("\n");
-	printf(INDENT "%-28s%s\n", "HSM Label ->", info.label);
-	printf(INDENT "%-28s%s\n", "HSM Serial Number ->", info.serial);
-	printf(INDENT "%-28s%s\n", "HSM Model ->", info.model);
-	printf(INDENT "%-28s%s\n", "HSM Firmware Version ->", info.fw_version);
-	printf(INDENT "%-28s%s\n", "HSM Status ->", hsm_state(info.flags));
-	printf(INDENT "%-28s%" PRIu32 " of %" PRIu32 "\n", "Partitions ->", info.partitions,
-	       info.partitions_max);
-	printf(INDENT "%-28s%" PRIu32 "\n", "Engines ->", info.engines);
-	printf(INDENT "%-28s%" PRIu64 " bytes\n", "Storage Total ->", info.space);
-	printf(INDENT "%-28s%" PRIu64 " bytes\n", "Storage Free ->", info.space_free);
-	printf(INDENT "%-28s%s\n", "Logged In ->",
-	       context->role ? role_long(context->role) : "nobody");
+	print_arrow(28, "HSM Label", "%s", info.label);
+	print_arrow(28, "HSM Serial Number", "%s", info.serial);
+	print_arrow(28, "HSM Model", "%s", info.model);
+	print_arrow(28, "HSM Firmware Version", "%s", info.fw_version);
+	print_arrow(28, "HSM Status", "%s", hsm_state(info.flags));
+	print_arrow(28, "Partitions", "%" PRIu32 " of %" PRIu32, info.partitions,
+		    info.partitions_max);
+	print_arrow(28, "Engines", "%" PRIu32, info.engines);
+	print_arrow(28, "Storage Total", "%" PRIu64 " bytes", info.space);
+	print_arrow(28, "Storage Free", "%" PRIu64 " bytes", info.space_free);
+	print_arrow(28, "Logged In", "%s", context->role ? role_long(context->role) : "nobody");
 	pci_show(slot.serial, card_of(app, slot.serial), NULL);
 	return ST_OK;
 }

@@ -252,27 +252,26 @@ enum status cmd_partition_show(struct app *app, struct args *args)
 		return ST_OK;
 	}
 	printf("\n");
-	printf(INDENT "%-28s%s\n", "Partition Label ->", info.label);
-	printf(INDENT "%-28s%s\n", "Partition Serial Number ->", info.serial);
-	printf(INDENT "%-28s%s\n", "HSM Serial Number ->", info.hsm_serial);
-	printf(INDENT "%-28s%s\n", "Model ->", info.model);
-	printf(INDENT "%-28s%s\n", "Firmware Version ->", info.fw_version);
-	printf(INDENT "%-28s%s\n", "Partition Status ->",
-	       !(info.flags & PCIEHSM_PARTITION_INITIALISED) ? "Not initialized" :
-	       info.flags & PCIEHSM_PARTITION_CO_INITIALISED ? "OK" : "No Crypto Officer yet");
-	printf(INDENT "%-28s%s\n", "Logged In ->",
-	       context->role ? role_long(context->role) : "nobody");
-	printf(INDENT "%-28s%" PRIu32 "\n", "Object Count ->", info.objects);
-	printf(INDENT "%-28s%" PRIu32 "\n", "Sessions In Use ->", info.sessions);
-	printf(INDENT "%-28s%" PRIu64 " bytes\n", "Storage Total ->", info.space);
-	printf(INDENT "%-28s%" PRIu64 " bytes\n", "Storage Free ->", info.space_free);
+	print_arrow(28, "Partition Label", "%s", info.label);
+	print_arrow(28, "Partition Serial Number", "%s", info.serial);
+	print_arrow(28, "HSM Serial Number", "%s", info.hsm_serial);
+	print_arrow(28, "Model", "%s", info.model);
+	print_arrow(28, "Firmware Version", "%s", info.fw_version);
+	print_arrow(28, "Partition Status", "%s",
+		    !(info.flags & PCIEHSM_PARTITION_INITIALISED) ? "Not initialized" :
+		    info.flags & PCIEHSM_PARTITION_CO_INITIALISED ? "OK" : "No Crypto Officer yet");
+	print_arrow(28, "Logged In", "%s", context->role ? role_long(context->role) : "nobody");
+	print_arrow(28, "Object Count", "%" PRIu32, info.objects);
+	print_arrow(28, "Sessions In Use", "%" PRIu32, info.sessions);
+	print_arrow(28, "Storage Total", "%" PRIu64 " bytes", info.space);
+	print_arrow(28, "Storage Free", "%" PRIu64 " bytes", info.space_free);
 	printf(INDENT "Commands since power-on\n");
 	for (i = 0; i < PCIEHSM_STAT_COUNT; i++) {
-		char arrow[32];
+		char name[32];
 
-		snprintf(arrow, sizeof(arrow), "  %s ->", stat_names[i]);
+		snprintf(name, sizeof(name), "  %s", stat_names[i]);
 		if (info.stats[i])
-			printf(INDENT "%-28s%" PRIu64 "\n", arrow, info.stats[i]);
+			print_arrow(28, name, "%" PRIu64, info.stats[i]);
 	}
 	return ST_OK;
 }

@@ -14,8 +14,6 @@
 
 #include "haadm.h"
 
-#define INDENT	"        "
-
 struct pci_side {
 	char		address[32];
 	char		slot[32];
@@ -154,15 +152,15 @@ void pci_show(const char *serial, unsigned int card, struct json_object *json)
 		json_object_object_add(json, "pci", pci);
 		return;
 	}
-	printf(INDENT "%-28s%s\n", "PCI Address ->", side.address);
+	print_arrow(28, "PCI Address", "%s", side.address);
 	if (side.slot[0])
-		printf(INDENT "%-28s%s\n", "PCI Slot ->", side.slot);
+		print_arrow(28, "PCI Slot", "%s", side.slot);
 	snprintf(text, sizeof(text), "%s x%u (can do %s x%u)", speed_name(side.speed), side.width,
 		 speed_name(side.speed_max), side.width_max);
-	printf(INDENT "%-28s%s\n", "PCI Link ->", text);
+	print_arrow(28, "PCI Link", "%s", text);
 	if (side.numa >= 0)
-		printf(INDENT "%-28s%d\n", "NUMA Node ->", side.numa);
+		print_arrow(28, "NUMA Node", "%d", side.numa);
 	if (side.aer)
-		printf(INDENT "%-28s%" PRIu64 " corrected, %" PRIu64 " non-fatal, %" PRIu64
-		       " fatal\n", "PCI Errors ->", side.correctable, side.nonfatal, side.fatal);
+		print_arrow(28, "PCI Errors", "%" PRIu64 " corrected, %" PRIu64 " non-fatal, %"
+			    PRIu64 " fatal", side.correctable, side.nonfatal, side.fatal);
 }

@@ -60,6 +60,21 @@ void print_wrapped(FILE *out, const char *text)
 	}
 }
 
+void print_arrow(int width, const char *name, const char *fmt, ...)
+{
+	char arrow[48], value[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	snprintf(arrow, sizeof(arrow), "%s ->", name);
+	if (*value)
+		printf(INDENT "%-*s%s\n", width, arrow, value);
+	else
+		printf(INDENT "%s\n", arrow);
+}
+
 /* The report itself. With --json it is also an object on standard output, for programs. */
 static void report(struct app *app, enum status status, uint32_t code, const char *name,
 		   const char *what, const char *advice)

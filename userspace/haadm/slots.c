@@ -33,8 +33,9 @@ void slot_default(struct app *app)
 		return;
 	app->slot = HA_SLOT_NONE;
 	n = ha_slots(app->ha, 0, &list);
+	/* Commands are about partitions and cards: a group is never meant by default. */
 	for (i = 0; i < n; i++)
-		if (list[i].id < app->slot)
+		if (list[i].kind != HA_SLOT_GROUP && list[i].id < app->slot)
 			app->slot = list[i].id;
 	if (n >= 0)
 		free(list);
@@ -59,6 +60,7 @@ static enum status find_slot(struct app *app, const struct args *args, bool use_
 	const char *serial = arg_text(args, "serialnumber");
 	long number = arg_number(args, "slot", -1);
 	struct ha_slot *list;
+	bool devices = false;
 	enum status st;
 	size_t i, n;
 
@@ -71,6 +73,7 @@ static enum status find_slot(struct app *app, const struct args *args, bool use_
 	}
 	st = ST_NOT_FOUND;
 	for (i = 0; i < n && st; i++) {
+		devices |= list[i].kind != HA_SLOT_GROUP;
 		if (serial ? !strcmp(list[i].serial, serial) : (long)list[i].id == number) {
 			*slot = list[i];
 			st = ST_OK;
@@ -79,7 +82,7 @@ static enum status find_slot(struct app *app, const struct args *args, bool use_
 	free(list);
 	if (!st)
 		return ST_OK;
-	if (!n)
+	if (!devices && !serial && !arg_given(args, "slot"))
 		return fail(app, ST_DEVICE, CODE_OF_STATUS,
 			    "Look for the cards with: lspci -d 1af4:10f0", "no HSM was found");
 	if (serial)
@@ -126,13 +129,7 @@ enum status target_member(struct app *app, const struct args *args, struct ha_sl
 
 static void print_field(const char *name, const char *value)
 {
-	char arrow[32];
-
-	snprintf(arrow, sizeof(arrow), "%s ->", name);
-	if (*value)
-		printf(INDENT "%-24s%s\n", arrow, value);
-	else
-		printf(INDENT "%s\n", arrow);
+	print_arrow(24, name, "%s", value);
 }
 
 static void print_slot(const struct ha_slot *slot)
