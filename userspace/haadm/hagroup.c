@@ -197,11 +197,26 @@ static enum status try_edit(struct edit *edit)
 	return st;
 }
 
+/* Does a live member of the group hold exactly this? */
+static bool group_holds(struct app *app, const char *label, const uint8_t *digest)
+{
+	struct ha_group_status *status = malloc(sizeof(*status));
+	bool holds = false;
+	unsigned int i;
+
+	if (status && !ha_group_status(app->ha, label, status))
+		for (i = 0; i < status->n_members; i++)
+			holds |= status->members[i].state != HA_MEMBER_DOWN &&
+				 !memcmp(status->members[i].digest, digest, PCIEHSM_DIGEST_LEN);
+	free(status);
+	return holds;
+}
+
 /*
  * What a partition brings with it becomes the group's: its objects, and its deletions, which
- * may be of objects that the group still has.
+ * may be of objects that the group still has. A member that comes back brings nothing new.
  */
-static enum status ask_about_contents(struct app *app, struct args *args,
+static enum status ask_about_contents(struct app *app, struct args *args, const char *label,
 				      const struct ha_slot *slot)
 {
 	struct pciehsm_digest_info digest;
@@ -216,7 +231,7 @@ static enum status ask_about_contents(struct app *app, struct args *args,
 	rv = pciehsm_digest(context->transport, &digest);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", slot->serial);
-	if (!digest.objects && !digest.tombstones)
+	if ((!digest.objects && !digest.tombstones) || group_holds(app, label, digest.digest))
 		return ST_OK;
 	snprintf(text, sizeof(text),
 		 "Partition %s is not empty. Its %" PRIu32 " objects will become the group's, and "
@@ -311,7 +326,7 @@ enum status cmd_ha_addmember(struct app *app, struct args *args)
 	edit.serial = slot.serial;
 	st = try_edit(&edit);
 	if (!st && slot.initialised)
-		st = ask_about_contents(app, args, &slot);
+		st = ask_about_contents(app, args, edit.label, &slot);
 	if (!st)
 		st = admit(app, args, edit.label, &slot, &secret);
 	if (st)

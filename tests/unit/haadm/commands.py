@@ -157,6 +157,56 @@ def test_help():
     expect_in('-help', machine.ok('help', 'ha', 'am'), 'hagroup addmember -group <label>')
 
 
+def contents(machine, slot):
+    out = machine.ok('--json', 'partition', 'contents', '-slot', slot,
+                     '--password-file', machine.secret('co-password-4'))
+    return sorted(o['label'] for o in json.loads(out)['objects'])
+
+
+def test_synchronize():
+    machine = pair()
+    password = machine.secret('co-password-4')
+    machine.create_object(PAR1, 'only here')
+    expect_in('difference', machine.ok('hagroup', 'listgroups'), 'Needs sync:  yes\n')
+    expect('contents before', (contents(machine, '0'), contents(machine, '1')), ([], ['only here']))
+    report = json.loads(machine.ok('--json', 'hagroup', 'synchronize', '-group', GROUP,
+                                   '--password-file', password))
+    expect('report', (report['objects'], report['copied'], report['failed']), (1, 1, 0))
+    expect('contents after', (contents(machine, '0'), contents(machine, '1')),
+           (['only here'], ['only here']))
+    expect_in('no difference', machine.ok('hagroup', 'listgroups'), 'Needs sync:  no\n')
+    out = machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file', password)
+    expect('nothing to tell', out, '\n\n        Synchronization completed.\n\n'
+           'Command Result : No Error\n')
+    expect_in('-verbose', machine.ok('hagroup', 'synchronize', '-group', GROUP, '-verbose',
+                                     '--password-file', password), '1 objects in the group; 0 c')
+    out = machine.ok('partition', 'contents', '-slot', '0', '--password-file', password)
+    expect_in('table', out, 'only here')
+
+
+def test_member_with_the_only_copy():
+    machine = Machine('only-copy')
+    machine.prepare('0', '100', 'par0')
+    machine.prepare('1', '101', 'par1')
+    password = machine.secret('co-password-4')
+    machine.ok('hagroup', 'creategroup', '-slot', '0', '-label', GROUP, '--password-file', password)
+    machine.create_object(PAR1, 'brought along')
+    # What a new member brings along becomes the group's: that has to be confirmed.
+    refused(machine, CANCELLED, 'hagroup', 'addmember', '-group', GROUP, '-slot', '1',
+            '--password-file', password, says=['-force'])
+    machine.ok('hagroup', 'addmember', '-group', GROUP, '-slot', '1', '-force',
+               '--password-file', password)
+    expect('contents of the primary', contents(machine, '0'), ['brought along'])
+    machine.create_object(PAR1, 'only here')
+    refused(machine, REFUSED, 'hagroup', 'removemember', '-group', GROUP, '-slot', '1',
+            says=['no other live member', 'hagroup synchronize', '-force'])
+    # Its contents are elsewhere, but that member is not there.
+    refused(machine, REFUSED, 'hagroup', 'removemember', '-group', GROUP, '-serial', PAR1,
+            says=['only live member'], LOOPBACK_CARDS='1238700:701509 ')
+    machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file', password)
+    machine.ok('hagroup', 'removemember', '-group', GROUP, '-slot', '1')
+
+
 # --- bad input ---
 
 def test_unknown_words():

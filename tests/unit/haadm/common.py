@@ -60,6 +60,11 @@ class Machine:
         self.ok('role', 'changepw', '-slot', slot, '-name', 'co', '--oldpw-file', first,
                 '--newpw-file', self.secret(co))
 
+    def create_object(self, serial, label, password='co-password-4'):
+        """An object in one partition alone, past its group."""
+        subprocess.run([os.path.join(HERE, 'object-loopback'), serial, password, label],
+                       env=self.env, check=True, timeout=60)
+
     def config_text(self):
         try:
             with open(self.config, encoding='utf-8') as f:
