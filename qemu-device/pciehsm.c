@@ -326,8 +326,7 @@ static void pciehsm_realize(PCIDevice *pci, Error **errp)
     }
     s->progress_timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, pciehsm_progress_tick,
                                      s);
-    s->vm_state = qdev_add_vm_change_state_handler(DEVICE(s), pciehsm_vm_state,
-                                                   s);
+    s->vm_state = qemu_add_vm_change_state_handler(pciehsm_vm_state, s);
     pciehsm_bars_init(s);
     trace_pciehsm_realize(s->serial, s->engines, s->num_queues, s->vectors);
 }
