@@ -3,7 +3,7 @@
 
 import struct
 
-from card import ALL_ONES, HW, OneCard, SERIAL, expect
+from card import ALL_ONES, FW, HW, OneCard, PIN, SERIAL, expect, field
 from machine import NOWHERE
 
 
@@ -318,6 +318,29 @@ def test_events_of_before_are_not_told():
         expect('event', card.admin.peek(), None)
         card.m.set('card0', 'x-temperature', 1)
         expect('event', card.admin.pop().cid, cid)
+
+
+def test_event_overflow():
+    with OneCard() as card:
+        card.enable()
+        q = card.queue()
+        card.command(q, FW.OP_HSM_INIT, field(FW.F_LABEL, 'hsm') + field(FW.F_PIN, PIN))
+        card.command(q, FW.OP_LOGIN, field(FW.F_ROLE, FW.ROLE_SO) + field(FW.F_PIN, PIN))
+        # Two events each, and one for the HSM: more than the card keeps
+        for _ in range(HW.MAX_PARTITIONS // 2 + 6):
+            made = card.command(q, FW.OP_PARTITION_CREATE)
+            number = int.from_bytes(made[FW.F_NUMBER], 'little')
+            card.command(q, FW.OP_PARTITION_DELETE, field(FW.F_NUMBER, number))
+        done = card.admin.run(HW.ADMIN_EVENT)
+        expect('event', (done.result, done.result2), (HW.EVENT_OVERFLOW, 0))
+        cid = card.admin.push(HW.ADMIN_EVENT)
+        card.admin.ring()
+        card.m.clock_step(10)
+        expect('nothing after it', card.admin.peek(), None)
+        made = card.command(q, FW.OP_PARTITION_CREATE)
+        done = card.admin.pop()
+        expect('the next one', (done.cid, done.result, done.result2),
+               (cid, HW.EVENT_PARTITION_CREATED, int.from_bytes(made[FW.F_NUMBER], 'little')))
 
 
 def test_waiting_events_do_not_block_a_small_admin_queue():
