@@ -9,12 +9,11 @@
  *   partition.change		the partition's state or objects are being changed
  *   the store's		a transaction is under way
  *   hsm_fw.lock, partition.lock, a context's lock: held briefly, to look
- *				something up or to make a committed change visible;
- *				nothing is taken inside them but a context's lock
- *				inside the context table's
- * Nobody computes or waits for the disk with one of the last line.
- * hsm_fw.auth is released before partition.auth is taken only where both are not
- * needed; PARTITION_* of the HSM take admin, then partition.change.
+ *				something up or to make a committed change visible.
+ *				Inside hsm_fw.lock a partition.lock may be taken,
+ *				inside the context table's lock a context's.
+ * Nobody computes or waits for the disk with one of the last line. Several
+ * partition.change are taken only by who holds hsm_fw.admin.
  */
 #ifndef FIRMWARE_CORE_FIRMWARE_H
 #define FIRMWARE_CORE_FIRMWARE_H

@@ -230,9 +230,9 @@ unsigned int hsm_fw_partitions(struct hsm_fw *fw, struct hsm_fw_partition *list,
 		if (count < max) {
 			memset(&list[count], 0, sizeof(*list));
 			list[count].number = p->number;
-			list[count].index = p->state.index;
 			memcpy(list[count].serial, p->serial_text, sizeof(list[count].serial));
 			pthread_rwlock_rdlock(&p->lock);
+			list[count].index = p->state.index;
 			list[count].initialised = p->state.initialised;
 			memcpy(list[count].label, p->state.label, sizeof(list[count].label));
 			pthread_rwlock_unlock(&p->lock);
