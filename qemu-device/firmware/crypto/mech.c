@@ -160,5 +160,5 @@ const struct fw_mech_info *fw_mechanism_find(CK_ULONG type)
 {
 	const struct fw_mech *mech = fw_mech_get(type);
 
-	return mech ? &mech->info : NULL;
+	return mech ? &fw_mech_infos[mech - fw_mech_table] : NULL;
 }

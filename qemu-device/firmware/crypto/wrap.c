@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
@@ -24,14 +26,48 @@ static bool fw_wrap_secret_only(CK_ULONG mech)
 	return mech == CKM_RSA_PKCS || mech == CKM_RSA_PKCS_OAEP || fw_wrap_zero_padded(mech);
 }
 
+/*
+ * A private key on a Weierstrass curve is kept without its public point, which nothing but
+ * its PKCS#8 form needs: libcrypto does not encode one without.
+ */
+static CK_RV fw_wrap_whole(const struct fw_key *target, EVP_PKEY **pkey)
+{
+	uint8_t scalar[FW_SCALAR_MAX], point[FW_POINT_MAX];
+	const struct fw_curve *curve = target->curve;
+	struct fw_bytes secret = { scalar, 0 }, pub = { point, 0 };
+	BIGNUM *d = BN_secure_new();
+	CK_RV rv = CKR_HOST_MEMORY;
+
+	secret.len = curve->len;
+	pub.len = fw_curve_point_len(curve);
+	if (d && EVP_PKEY_get_bn_param(target->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d) &&
+	    BN_bn2binpad(d, scalar, curve->len) >= 0)
+		rv = fw_ec_public(curve, secret, point);
+	if (rv == CKR_OK)
+		rv = fw_curve_pkey(curve, pub, secret, pkey);
+	BN_clear_free(d);
+	fw_wipe(scalar, sizeof(scalar));
+	return rv;
+}
+
 static CK_RV fw_wrap_plain_private(const struct fw_key *target, uint8_t **plain, size_t *len)
 {
-	PKCS8_PRIV_KEY_INFO *p8 = EVP_PKEY2PKCS8(target->pkey);
+	PKCS8_PRIV_KEY_INFO *p8 = NULL;
+	EVP_PKEY *pkey = target->pkey;
 	uint8_t *der = NULL;
+	CK_RV rv;
 	int n;
 
+	if (target->curve && target->curve->kind == FW_CURVE_WEIERSTRASS) {
+		rv = fw_wrap_whole(target, &pkey);
+		if (rv != CKR_OK)
+			return rv;
+	}
+	p8 = EVP_PKEY2PKCS8(pkey);
+	if (pkey != target->pkey)
+		EVP_PKEY_free(pkey);
 	if (!p8)
-		return CKR_KEY_NOT_WRAPPABLE;
+		return CKR_HOST_MEMORY;
 	n = i2d_PKCS8_PRIV_KEY_INFO(p8, &der);
 	PKCS8_PRIV_KEY_INFO_free(p8);
 	if (n <= 0)
