@@ -41,7 +41,7 @@ all:
 $(firmware) $(userspace) &: native-force
 	@mkdir -p $(shared)
 	@flock $(shared)/lock $(MAKE) --no-print-directory -C $(native_top)/qemu-device/firmware \
-		O=$(shared)/firmware SANITIZE=$(SANITIZE)
+		O=$(shared)/firmware SANITIZE=$(SANITIZE) CFLAGS='$(CFLAGS) -fPIC'
 	@flock $(shared)/lock $(MAKE) --no-print-directory -C $(native_top)/userspace \
 		O=$(shared)/userspace SANITIZE=$(SANITIZE) libpciehsm ha
 

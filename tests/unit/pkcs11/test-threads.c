@@ -57,18 +57,17 @@ static void *sign(void *arg)
 
 static void start_signers(CK_SESSION_HANDLE s, struct signer *signers, unsigned int rounds)
 {
+	struct signer each = { .rounds = rounds };
 	CK_OBJECT_HANDLE rsa_pub, ec_pub;
 	unsigned int i;
 
 	stop = false;
-	memset(signers, 0, N_THREADS * sizeof(*signers));
-	rsa_pair(s, "shared", true, &rsa_pub, &signers[0].rsa);
-	ec_pair(s, "shared", true, &ec_pub, &signers[0].ec);
-	signers[0].rsa_key = openssl_key(s, rsa_pub);
-	signers[0].ec_key = openssl_key(s, ec_pub);
-	signers[0].rounds = rounds;
+	rsa_pair(s, "shared", true, &rsa_pub, &each.rsa);
+	ec_pair(s, "shared", true, &ec_pub, &each.ec);
+	each.rsa_key = openssl_key(s, rsa_pub);
+	each.ec_key = openssl_key(s, ec_pub);
 	for (i = 0; i < N_THREADS; i++) {
-		signers[i] = signers[0];
+		signers[i] = each;
 		assert_int_equal(pthread_create(&signers[i].thread, NULL, sign, &signers[i]), 0);
 	}
 }
