@@ -3,7 +3,7 @@
 
 import struct
 
-from card import ALL_ONES, FW, HW, OneCard, PIN, SERIAL, expect, field
+from card import ALL_ONES, FW, HW, OneCard, PIN, SERIAL, expect, field, sqe
 from machine import NOWHERE
 
 
@@ -52,6 +52,22 @@ def test_batch_costs_one_interrupt():
         q.free()
         expect('interrupt', card.interrupted(1), True)
         expect('interrupts', card.m.get('card0', 'stat-interrupts') - before <= 2, True)
+
+
+def test_long_bursts_on_several_queues():
+    with OneCard() as card:
+        card.enable()
+        queues = [card.queue(qid, 1024) for qid in (1, 2, 3)]
+        for q in queues:
+            card.m.store(q.sq, b''.join(sqe(HW.IO_NOP, cid) for cid in range(1023)))
+            q.tail = 1023
+        for q in queues:
+            q.ring()
+        for q in queues:
+            card.m.until('the last one', lambda q=q: card.m.load(q.cq + 1022 * 16, 16)[14] & 1)
+            entries = card.m.load(q.cq, 1023 * 16)
+            expect('cids', [struct.unpack_from('<H', entries, n * 16 + 12)[0]
+                            for n in range(1023)], list(range(1023)))
 
 
 def test_full_completion_queue_holds_back():

@@ -94,6 +94,17 @@ def test_fields_that_are_wrong():
                 raise AssertionError(f'a message of length {length} in 16 bytes was executed')
 
 
+def test_context_limit():
+    with OneCard(max_contexts=2) as card:
+        card.enable()
+        q = card.queue()
+        for context in (1, 2, 1):
+            expect('ping', card.message(q, FW.OP_PING, context=context)[0], 0)
+        refused(q, HW.SC_CONTEXT_LIMIT, **dict(good(card), context=3))
+        card.admin.run(HW.ADMIN_CONTEXT_CLOSE, context=1)
+        expect('ping', card.message(q, FW.OP_PING, context=3)[0], 0)
+
+
 def test_room_beyond_the_greatest_answer():
     with OneCard() as card:
         card.enable()

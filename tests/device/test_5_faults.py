@@ -21,6 +21,8 @@ def test_withheld_completions():
         expect('completion', q.peek(), None)
         for _, where in pings:
             expect('answer', card.m.load(where, 16), bytes(16))
+        expect('properties', (card.m.get('card0', 'x-withhold'),
+                              card.m.get('card0', 'x-withhold-admin')), (True, False))
         card.m.set('card0', 'x-withhold', False)
         expect('cids', sorted(q.pop().cid for _ in cids), sorted(cids))
 

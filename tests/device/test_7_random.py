@@ -119,7 +119,6 @@ class Monkey:
         card.write(HW.REG_CC, r.choice([HW.CC_EN] * 9 + [HW.CC_EN | HW.CC_SHN]))
 
 
-
 def run(seed):
     with OneCard(memory='4M', engines=3) as card:
         card.power = card.capability(1) + 4
