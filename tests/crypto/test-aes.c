@@ -74,7 +74,8 @@ static void test_modes(void **state)
 
 		mode_params(modes[i].mech, modes[i].iv, &p);
 		for (round = 0; round < 2; round++) {
-			assert_ok(run(PCIEHSM_FN_ENCRYPT, modes[i].mech, &p, key, hex(PLAIN), &out));
+			assert_ok(run(PCIEHSM_FN_ENCRYPT, modes[i].mech, &p, key, hex(PLAIN),
+				      &out));
 			assert_hex(out, modes[i].out);
 			assert_ok(run(PCIEHSM_FN_DECRYPT, modes[i].mech, &p, key, out, &out));
 			assert_hex(out, PLAIN);

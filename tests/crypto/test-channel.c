@@ -307,7 +307,8 @@ static void make_offer(struct ends *e)
 static CK_RV start(struct ends *e, const uint8_t *key, struct fw_bytes offer)
 {
 	e->hello_len = sizeof(e->hello);
-	return fw_channel_start(source, SOURCE_PAR, key, offer, e->hello, &e->hello_len, &e->source);
+	return fw_channel_start(source, SOURCE_PAR, key, offer, e->hello, &e->hello_len,
+				&e->source);
 }
 
 static void make_hello(struct ends *e, const uint8_t *key)
@@ -597,7 +598,8 @@ static void test_foreign_card(void **state)
 	EVP_PKEY *key = new_key("P-384"), *forger = new_key("P-384");
 	X509 *root = maker_cert(), *cert;
 	struct recipe r = {
-		{ TARGET }, key, forger, root, EVP_sha384(), false, "critical,digitalSignature", 400,
+		{ TARGET }, key, forger, root, EVP_sha384(), false, "critical,digitalSignature",
+		400,
 	};
 	struct fw_bytes certs, offer_key;
 	uint8_t mem[FW_HELLO_MAX];

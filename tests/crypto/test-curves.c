@@ -162,8 +162,8 @@ static void test_ecdsa_sign(void **state)
 		for (j = 0; j < 200; j += 33) {
 			assert_ok(once(PCIEHSM_FN_SIGN, CKM_ECDSA, NULL, priv, pattern(j), &sig));
 			assert_ok(verify(CKM_ECDSA, NULL, pub, pattern(j), sig));
-			assert_ok(parts(PCIEHSM_FN_SIGN, CKM_ECDSA, NULL, priv, pattern(j), NULL, 13,
-					&sig));
+			assert_ok(parts(PCIEHSM_FN_SIGN, CKM_ECDSA, NULL, priv, pattern(j), NULL,
+					13, &sig));
 			assert_ok(verify(CKM_ECDSA, NULL, pub, pattern(j), sig));
 		}
 		/* What is longer is cut at its end (PKCS#11 2.3.6). */
@@ -250,7 +250,8 @@ static void test_eddsa(void **state)
 		for (j = 0; j < 64; j += 7)
 			assert_rv(verify(CKM_EDDSA, NULL, pub, text, flipped(sig, j, 2)),
 				  CKR_SIGNATURE_INVALID);
-		assert_rv(verify(CKM_EDDSA, NULL, pub, TEXT("another"), sig), CKR_SIGNATURE_INVALID);
+		assert_rv(verify(CKM_EDDSA, NULL, pub, TEXT("another"), sig),
+			  CKR_SIGNATURE_INVALID);
 		assert_rv(verify(CKM_EDDSA, NULL, pub, text, BYTES(sig.p, 63)),
 			  CKR_SIGNATURE_LEN_RANGE);
 		fw_key_unref(priv);

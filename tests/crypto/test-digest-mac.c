@@ -248,8 +248,9 @@ static void test_cmac(void **state)
 		{ "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4", 64,
 		  "e1992190549f6ed5696a2c056c315410" },
 	};
-	struct fw_bytes text = hex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
-				   "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710");
+	struct fw_bytes text = hex(
+		"6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+		"30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710");
 	struct fw_key *key, *generic = secret_key(CKK_GENERIC_SECRET, pattern(16));
 	struct fw_bytes out;
 	size_t i;

@@ -387,7 +387,9 @@ static void test_p384(void **state)
 	struct fw_bytes pk_r = public_of(p384, r), pk_s = public_of(p384, s), out;
 	uint8_t enc[FW_HPKE_ENC_MAX], prk[NH], shared[NH], secret[NH], key[32], nonce[12], exp[NH];
 	uint8_t sealed[64], exported[NH], hash[2][NH], mode = 3;
-	struct fw_mech_params p = { .have = HAVE(IV) | HAVE(AAD) | HAVE(TAG_BITS), .tag_bits = 128 };
+	struct fw_mech_params p = {
+		.have = HAVE(IV) | HAVE(AAD) | HAVE(TAG_BITS), .tag_bits = 128,
+	};
 	struct buffer dh = { .len = 0 }, context = { .len = 0 }, schedule = { .len = 0 };
 	struct fw_hpke *hpke;
 	struct fw_key *aes;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <openssl/bn.h>
 #include <openssl/x509.h>
 
 #include "util.h"
@@ -178,7 +179,8 @@ static void test_generate_pair_templates(void **state)
 		{ CKM_EC_KEY_PAIR_GEN, ED25519, CKR_CURVE_NOT_SUPPORTED },
 		{ CKM_EC_EDWARDS_KEY_PAIR_GEN, P256, CKR_CURVE_NOT_SUPPORTED },
 		{ CKM_EC_EDWARDS_KEY_PAIR_GEN, X25519, CKR_CURVE_NOT_SUPPORTED },
-		{ CKM_EC_KEY_PAIR_GEN, "06052b81040021", CKR_CURVE_NOT_SUPPORTED },	/* P-224 */
+		/* P-224 */
+		{ CKM_EC_KEY_PAIR_GEN, "06052b81040021", CKR_CURVE_NOT_SUPPORTED },
 		{ CKM_EC_KEY_PAIR_GEN, "", CKR_CURVE_NOT_SUPPORTED },
 		{ CKM_EC_KEY_PAIR_GEN, "06082a8648ce3d030107ff", CKR_CURVE_NOT_SUPPORTED },
 		{ CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, CKR_TEMPLATE_INCOMPLETE },
@@ -279,6 +281,7 @@ static void test_complete_rsa(void **state)
 	static const CK_ULONG crt[] = { CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT };
 	static const CK_ULONG primes[] = { CKA_PRIME_1, CKA_PRIME_2 };
 	struct fw_attrs whole, a = { 0 };
+	const uint8_t *p;
 	size_t i, round;
 
 	(void)state;
@@ -298,8 +301,9 @@ static void test_complete_rsa(void **state)
 		if (round < 2)
 			assert_true(fw_attrs_equal(&a, &whole));
 		/* Found again, the primes may have changed places. */
-		assert_true(fw_secret_equal(get(&a, CKA_PRIME_1).p, get(&whole, CKA_PRIME_1).p, 128) ||
-			    fw_secret_equal(get(&a, CKA_PRIME_1).p, get(&whole, CKA_PRIME_2).p, 128));
+		p = get(&a, CKA_PRIME_1).p;
+		assert_true(fw_secret_equal(p, get(&whole, CKA_PRIME_1).p, 128) ||
+			    fw_secret_equal(p, get(&whole, CKA_PRIME_2).p, 128));
 		fw_attrs_wipe(&a);
 	}
 	/* Leading zeroes go. */
@@ -328,7 +332,6 @@ static void test_complete_rsa_wrong(void **state)
 	struct fw_attrs a;
 	struct fw_bytes bad;
 	size_t i;
-	CK_RV rv;
 
 	(void)state;
 	/* Any part that does not fit */
@@ -377,9 +380,55 @@ static void test_complete_rsa_wrong(void **state)
 	rsa_attrs(CKO_PUBLIC_KEY, &a);
 	bad = flipped(get(&a, CKA_MODULUS), 255, 0);
 	assert_ok(fw_attrs_put(&a, CKA_MODULUS, bad.p, bad.len));
-	rv = fw_key_complete(&a);
-	assert_rv(rv, CKR_ATTRIBUTE_VALUE_INVALID);
+	assert_rv(fw_key_complete(&a), CKR_ATTRIBUTE_VALUE_INVALID);
 	fw_attrs_wipe(&a);
+}
+
+/* Numbers that fit together as if they were a key's, but one "prime" is a product. */
+static void test_composite_prime(void **state)
+{
+	BN_CTX *ctx = BN_CTX_new();
+	BIGNUM *e = NULL, *d = BN_new(), *p1 = BN_new(), *q1 = BN_new(), *l = BN_new();
+	BIGNUM *p, *q, *n = BN_new(), *g = BN_new();
+	struct fw_attrs a;
+	uint8_t mem[256];
+
+	(void)state;
+	rsa_attrs(CKO_PRIVATE_KEY, &a);
+	q = BN_bin2bn(get(&a, CKA_PRIME_2).p, 128, NULL);
+	p = BN_bin2bn(get(&a, CKA_PRIME_1).p, 128, NULL);
+	BN_hex2bn(&e, "010001");
+	BN_sub(q1, q, BN_value_one());
+	/* The next odd number that is no prime and whose predecessor e does not divide */
+	do {
+		BN_add_word(p, 2);
+		BN_sub(p1, p, BN_value_one());
+		BN_gcd(g, p1, e, ctx);
+	} while (!BN_is_one(g) || BN_check_prime(p, ctx, NULL) == 1);
+	BN_mul(n, p, q, ctx);
+	BN_gcd(g, p1, q1, ctx);
+	BN_mul(l, p1, q1, ctx);
+	BN_div(l, NULL, l, g, ctx);
+	assert_non_null(BN_mod_inverse(d, e, l, ctx));
+	fw_attrs_wipe(&a);
+	start_key(&a, CKO_PRIVATE_KEY, CKK_RSA);
+	assert_ok(fw_attrs_put(&a, CKA_MODULUS, mem, BN_bn2bin(n, mem)));
+	assert_ok(fw_attrs_put(&a, CKA_PRIVATE_EXPONENT, mem, BN_bn2bin(d, mem)));
+	assert_ok(fw_attrs_put(&a, CKA_PUBLIC_EXPONENT, mem, BN_bn2bin(e, mem)));
+	assert_ok(fw_attrs_put(&a, CKA_PRIME_1, mem, BN_bn2bin(p, mem)));
+	assert_ok(fw_attrs_put(&a, CKA_PRIME_2, mem, BN_bn2bin(q, mem)));
+	assert_rv(fw_key_complete(&a), CKR_TEMPLATE_INCONSISTENT);
+	fw_attrs_wipe(&a);
+	BN_free(e);
+	BN_free(d);
+	BN_free(p1);
+	BN_free(q1);
+	BN_free(l);
+	BN_free(p);
+	BN_free(q);
+	BN_free(n);
+	BN_free(g);
+	BN_CTX_free(ctx);
 }
 
 #define SCALAR	"c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721"
@@ -396,7 +445,8 @@ static void test_complete_ec(void **state)
 	} scalars[] = {
 		{ SCALAR, CKR_OK },
 		{ "01", CKR_OK },
-		{ "0000000000000000000000000000000000000000000000000000000000000000000001", CKR_OK },
+		{ "0000000000000000000000000000000000000000000000000000000000000000000001",
+		  CKR_OK },
 		{ "00", CKR_ATTRIBUTE_VALUE_INVALID },
 		{ "", CKR_ATTRIBUTE_VALUE_INVALID },
 		/* The order, and one less */
@@ -666,6 +716,7 @@ int main(void)
 		cmocka_unit_test(test_progress),
 		cmocka_unit_test(test_complete_rsa),
 		cmocka_unit_test(test_complete_rsa_wrong),
+		cmocka_unit_test(test_composite_prime),
 		cmocka_unit_test(test_complete_ec),
 		cmocka_unit_test(test_complete_25519),
 		cmocka_unit_test(test_complete_secret),

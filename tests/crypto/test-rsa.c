@@ -391,8 +391,8 @@ static void test_oaep_published(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(vectors); i++) {
 		p = oaep(2, 2, hex(vectors[i].label));
-		assert_ok(run(PCIEHSM_FN_DECRYPT, CKM_RSA_PKCS_OAEP, &p, priv, hex(vectors[i].sealed),
-			      &out));
+		assert_ok(run(PCIEHSM_FN_DECRYPT, CKM_RSA_PKCS_OAEP, &p, priv,
+			      hex(vectors[i].sealed), &out));
 		assert_hex(out, vectors[i].text);
 		p = oaep(2, 2, TEXT("another"));
 		assert_rv(run(PCIEHSM_FN_DECRYPT, CKM_RSA_PKCS_OAEP, &p, priv,
@@ -413,10 +413,12 @@ static void test_oaep_hashes(void **state)
 	for (i = 0; i < ARRAY_SIZE(hashes); i++) {
 		most = RSA_LEN - 2 * hashes[i].len - 2;
 		p = oaep(i, (i + 3) % ARRAY_SIZE(hashes), i % 2 ? TEXT("label") : NONE);
-		assert_ok(once(PCIEHSM_FN_ENCRYPT, CKM_RSA_PKCS_OAEP, &p, pub, pattern(most), &out));
+		assert_ok(once(PCIEHSM_FN_ENCRYPT, CKM_RSA_PKCS_OAEP, &p, pub, pattern(most),
+			       &out));
 		assert_ok(run(PCIEHSM_FN_DECRYPT, CKM_RSA_PKCS_OAEP, &p, priv, out, &out));
 		assert_bytes(out, pattern(most));
-		assert_ok(parts(PCIEHSM_FN_ENCRYPT, CKM_RSA_PKCS_OAEP, &p, pub, NONE, NULL, 1, &out));
+		assert_ok(parts(PCIEHSM_FN_ENCRYPT, CKM_RSA_PKCS_OAEP, &p, pub, NONE, NULL, 1,
+				&out));
 		assert_ok(run(PCIEHSM_FN_DECRYPT, CKM_RSA_PKCS_OAEP, &p, priv, out, &out));
 		assert_int_equal(out.len, 0);
 		assert_rv(run(PCIEHSM_FN_ENCRYPT, CKM_RSA_PKCS_OAEP, &p, pub, pattern(most + 1),
@@ -487,8 +489,8 @@ static void test_raw(void **state)
 		assert_ok(run(PCIEHSM_FN_DECRYPT, CKM_RSA_X_509, NULL, priv, out, &out));
 		assert_bytes(out, BYTES(block, RSA_LEN));
 		if (len)
-			assert_rv(verify(CKM_RSA_X_509, NULL, pub, pattern(len), flipped(sig, 99, 0)),
-				  CKR_SIGNATURE_INVALID);
+			assert_rv(verify(CKM_RSA_X_509, NULL, pub, pattern(len),
+					 flipped(sig, 99, 0)), CKR_SIGNATURE_INVALID);
 	}
 	assert_rv(run(PCIEHSM_FN_SIGN, CKM_RSA_X_509, NULL, priv, pattern(RSA_LEN + 1), &out),
 		  CKR_DATA_LEN_RANGE);

@@ -116,7 +116,8 @@ static void test_subkey(void **state)
 	/* HKDF-SHA256 (RFC 5869) computed with Python's hmac */
 	memset(key, 0x0b, sizeof(key));
 	assert_ok(fw_derive_subkey(key, "pciehsm test", out));
-	assert_hex(BYTES(out, 32), "e76da452dd55f45a55c59640bf4672d9cefc7149df6777b1a36bf4e47bd05748");
+	assert_hex(BYTES(out, 32),
+		   "e76da452dd55f45a55c59640bf4672d9cefc7149df6777b1a36bf4e47bd05748");
 }
 
 static void test_random(void **state)

@@ -289,7 +289,8 @@ static void test_unwrap_garbage(void **state)
 			len--;
 		else
 			mem[i == 2 ? 15 : i == 3 ? 2 : 900] ^= 0x10;
-		assert_ok(once(PCIEHSM_FN_ENCRYPT, CKM_AES_CBC_PAD, &p, kek, BYTES(mem, len), &out));
+		assert_ok(once(PCIEHSM_FN_ENCRYPT, CKM_AES_CBC_PAD, &p, kek, BYTES(mem, len),
+			       &out));
 		start_key(&a, CKO_PRIVATE_KEY, CKK_RSA);
 		/* A part that does not fit the others is CKR_TEMPLATE_INCONSISTENT. */
 		if (i == 4)

@@ -288,14 +288,14 @@ CK_RV fw_ec_put_spki(struct fw_attrs *attrs, const struct fw_curve *curve, struc
 {
 	bool weierstrass = curve->kind == FW_CURVE_WEIERSTRASS;
 	X509_PUBKEY *spki = X509_PUBKEY_new_ex(fw_lib()->ctx, NULL);
+	int algorithm = weierstrass ? NID_X9_62_id_ecPublicKey : curve->nid;
 	uint8_t *copy = OPENSSL_memdup(point.p, point.len), *der = NULL;
 	CK_RV rv = CKR_HOST_MEMORY;
 	int len;
 
 	if (!spki || !copy)
 		goto out;
-	if (!X509_PUBKEY_set0_param(spki,
-				    OBJ_nid2obj(weierstrass ? NID_X9_62_id_ecPublicKey : curve->nid),
+	if (!X509_PUBKEY_set0_param(spki, OBJ_nid2obj(algorithm),
 				    weierstrass ? V_ASN1_OBJECT : V_ASN1_UNDEF,
 				    weierstrass ? OBJ_nid2obj(curve->nid) : NULL,
 				    copy, point.len))

@@ -247,7 +247,8 @@ CK_RV fw_hpke_public(struct fw_hpke_suite suite, EVP_PKEY *pkey, uint8_t *out, s
 }
 
 /* DeserializePublicKey, with the validation of section 7.1.4 */
-static CK_RV fw_hpke_peer_key(const struct fw_hpke_algs *algs, struct fw_bytes point, EVP_PKEY **pkey)
+static CK_RV fw_hpke_peer_key(const struct fw_hpke_algs *algs, struct fw_bytes point,
+			      EVP_PKEY **pkey)
 {
 	CK_RV rv;
 

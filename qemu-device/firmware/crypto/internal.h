@@ -318,8 +318,8 @@ struct fw_op;
 struct fw_mech_ops {
 	CK_RV	(*check)(struct fw_work *w, const struct fw_mech_params *p);
 	size_t	(*bound)(const struct fw_work *w, size_t in_len);
-	CK_RV	(*once)(const struct fw_work *w, struct fw_bytes in, const struct fw_bytes *sig,
-			uint8_t *out, size_t *out_len);
+	CK_RV	(*once)(const struct fw_work *w, struct fw_bytes in,
+			const struct fw_bytes *sig, uint8_t *out, size_t *out_len);
 	CK_RV	(*finish)(const struct fw_work *w, struct fw_bytes digest,
 			  const struct fw_bytes *sig, uint8_t *out, size_t *out_len);
 	const struct fw_stream *stream;

@@ -303,7 +303,8 @@ static CK_RV fw_gcm_once(const struct fw_work *w, struct fw_bytes in, const stru
 					       (void *)(in.p + len));
 	ok = ok && EVP_CipherFinal_ex(ctx->cipher, &dummy, &n) > 0;
 	if (!decrypt)
-		ok = ok && EVP_CIPHER_CTX_ctrl(ctx->cipher, EVP_CTRL_AEAD_GET_TAG, w->len, out + len);
+		ok = ok && EVP_CIPHER_CTX_ctrl(ctx->cipher, EVP_CTRL_AEAD_GET_TAG, w->len,
+					       out + len);
 	if (!ok) {
 		fw_ctx_free(ctx);
 		fw_wipe(out, len);
