@@ -30,6 +30,7 @@ class Terminal:
         self.seconds = seconds
         self.out = out
         self.text = ''
+        self.held = ''
         self.status = None
         environment = dict(os.environ, TERM='dumb', LC_ALL='C.UTF-8')
         # A person's own settings of the line editor are not part of the test.
@@ -65,9 +66,15 @@ class Terminal:
         shown = data.decode(errors='replace').replace('\r', '')
         self.text += shown
         if self.out and shown:
-            self.out.write(shown)
-            self.out.flush()
+            self.show(shown)
         return bool(data)
+
+    def show(self, shown):
+        """Copy to 'out'; a prompt goes with the command that is typed at it."""
+        shown = self.held + shown
+        self.held = PROMPT if shown.endswith('\n' + PROMPT) else ''
+        self.out.write(shown[:-len(PROMPT)] if self.held else shown)
+        self.out.flush()
 
     def wait_for(self, what, seconds=None):
         """Wait until what was shown ends with this (a string, or a compiled expression).
@@ -109,7 +116,9 @@ class Terminal:
             except ProcessLookupError:
                 pass
             self.reap()
-        os.close(self.fd)
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
 
 
 class Prompt(Terminal):
