@@ -2,8 +2,8 @@
 /*
  * pciehsm: admin commands, asynchronous events, aborts.
  *
- * What asks the firmware something is done by a worker thread (see pciehsm-fw.c):
- * the firmware may be writing to its store, and the main loop does not wait.
+ * What asks the firmware something is done by a worker thread, see
+ * pciehsm-fw.c: it may be writing to its store while the main loop goes on.
  */
 #include "qemu/osdep.h"
 #include "qemu/cutils.h"
@@ -33,8 +33,8 @@ static void pciehsm_admin_finish(PciehsmState *s, PciehsmJob *job)
 /*
  * pciehsm_admin_ask() - have @run fill @size bytes for the command's out
  *
- * Of these the host gets as many as it has room for, in units of @unit. Less than
- * one unit is refused, but for @size 0.
+ * Of these the host gets as many as it has room for, in units of @unit. Less
+ * than one unit is refused, but for @size 0.
  */
 static PciehsmTake pciehsm_admin_ask(PciehsmState *s, PciehsmCmd *cmd,
                                      const struct pciehsm_sqe *sqe,
@@ -165,7 +165,9 @@ static PciehsmTake pciehsm_context_close(PciehsmState *s, PciehsmCmd *cmd,
 
 /* ---- queues ---- */
 
-/* Refuses and returns false, or gives the qid and the ring of a create command. */
+/*
+ * Refuses and returns false, or gives the qid and the ring of a create command.
+ */
 static bool pciehsm_create_args(PciehsmState *s, PciehsmCmd *cmd,
                                 const struct pciehsm_sqe *sqe, size_t entry,
                                 uint16_t *qid, uint32_t *entries,
@@ -368,7 +370,10 @@ void pciehsm_event(PciehsmState *s, uint32_t type, uint32_t number)
         return;
     }
     for (unsigned i = 0; i < s->num_events; i++) {
-        /* After an overflow, or for what it will look at anyway, nothing is new. */
+        /*
+         * After an overflow, or for what it will look at anyway, nothing is
+         * new.
+         */
         if (s->events[i].type == PCIEHSM_EVENT_OVERFLOW ||
             (s->events[i].type == type && s->events[i].number == number)) {
             return;

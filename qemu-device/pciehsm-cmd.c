@@ -223,8 +223,9 @@ static void pciehsm_msg_finish(PciehsmState *s, PciehsmJob *job)
 }
 
 /*
- * Checks that cost nothing come first, then the one and only read of the message:
- * what the firmware sees and what msg_op is compared with is the same copy.
+ * Checks that cost nothing come first, then the one and only read of the
+ * message: what the firmware sees and what msg_op is compared with is the same
+ * copy.
  */
 static enum pciehsm_status pciehsm_msg_check(PciehsmState *s, PciehsmCmd *cmd,
                                              const struct pciehsm_sqe *sqe,
@@ -263,10 +264,12 @@ static PciehsmTake pciehsm_msg_take(PciehsmState *s, PciehsmCmd *cmd,
     if (status != PCIEHSM_SC_SUCCESS) {
         goto refuse;
     }
-    /* No answer is longer than the longest message, however much room there is. */
+    /*
+     * No answer is longer than the longest message, however much room there is.
+     */
     out_size = MIN(cmd->out.len, s->max_msg);
-    job = pciehsm_job_new(s->fw, in.len, out_size, sizeof(*cmd) +
-                          (cmd->out.many ? cmd->out.nseg * sizeof(PciehsmSeg) : 0));
+    job = pciehsm_job_new(s->fw, in.len, out_size,
+                          sizeof(*cmd) + cmd->out.nseg * sizeof(PciehsmSeg));
     if (!job) {
         take = PCIEHSM_STALLED;
         goto out;

@@ -2,8 +2,8 @@
 /*
  * pciehsm: a card that misbehaves, at the word of whoever tests its driver.
  *
- * All of these are properties of the device that can be set while it runs (qom-set)
- * and that have no effect on a card that is left alone. See pciehsm.rst.
+ * All of these are properties of the device that can be set while it runs (qom-
+ * set) and that have no effect on a card that is left alone. See pciehsm.rst.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
@@ -62,9 +62,9 @@ void pciehsm_fault_regions_exit(PciehsmState *s)
 
 /*
  * Tell the port above that its link went down or came up. QEMU's ports have no
- * call for that; this does what they do when a device is unplugged, and lets them
- * raise the interrupt as for a command that was completed, which is the one event
- * that every driver of such ports enables.
+ * call for that; this does what they do when a device is unplugged, and lets
+ * them raise the interrupt as for a command that was completed, which is the
+ * one event that every driver of such ports enables.
  */
 static void pciehsm_link_event(PciehsmState *s, bool up)
 {
@@ -82,11 +82,15 @@ static void pciehsm_link_event(PciehsmState *s, bool up)
 
     pcie_cap_slot_get(port, &slt_ctl, &slt_sta);
     if (up) {
-        pci_word_test_and_set_mask(exp + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
-        pci_word_test_and_set_mask(exp + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA);
+        pci_word_test_and_set_mask(exp + PCI_EXP_SLTSTA,
+                                   PCI_EXP_SLTSTA_PDS);
+        pci_word_test_and_set_mask(exp + PCI_EXP_LNKSTA,
+                                   PCI_EXP_LNKSTA_DLLLA);
     } else {
-        pci_word_test_and_clear_mask(exp + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
-        pci_word_test_and_clear_mask(exp + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_DLLLA);
+        pci_word_test_and_clear_mask(exp + PCI_EXP_SLTSTA,
+                                     PCI_EXP_SLTSTA_PDS);
+        pci_word_test_and_clear_mask(exp + PCI_EXP_LNKSTA,
+                                     PCI_EXP_LNKSTA_DLLLA);
     }
     pci_word_test_and_set_mask(exp + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDC);
     pcie_cap_slot_write_config(port, slt_ctl, slt_sta,
@@ -111,7 +115,9 @@ static void pciehsm_set_gone(Object *obj, bool gone, Error **errp)
     }
     trace_pciehsm_gone(s->serial, gone);
     if (gone) {
-        /* Its addresses stay where they were: what is read there are all ones. */
+        /*
+         * Its addresses stay where they were: what is read there are all ones.
+         */
         pciehsm_ctrl_reset(s);
     } else {
         /* As from power-on. */

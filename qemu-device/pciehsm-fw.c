@@ -2,16 +2,16 @@
 /*
  * pciehsm: the firmware, its threads, and the memory of messages.
  *
- * Three kinds of threads meet here: QEMU's main loop (with the big lock held), the
- * firmware's engines, which give messages back, and two workers of ours, which
- * make those calls into the firmware that may block. The big lock is never taken
- * here, and no call that may block is made from the main loop.
+ * Three kinds of threads meet here: QEMU's main loop (with the big lock held),
+ * the firmware's engines, which give messages back, and two workers of ours,
+ * which make those calls into the firmware that may block. The big lock is
+ * never taken here, and no call that may block is made from the main loop.
  *
  * Locking
- *   fw->lock    the lists of jobs, job->returned, events, and fw->bh. It is held
- *               around hsm_fw_abort(), which may call back on the same thread:
- *               hence recursive. Holding it keeps an engine from leaving the done
- *               callback of the very job that is being aborted.
+ *   fw->lock    the lists of jobs, job->returned, events, and fw->bh. It is
+ *               held around hsm_fw_abort(), which may call back on the same
+ *               thread: hence recursive. Holding it keeps an engine from
+ *               leaving the done callback of the job that is being aborted.
  *   fw->queue_lock  the workers' queues. Nothing is called with it held.
  *   pciehsm_cards.lock  the list of open cards. fw->lock may be taken inside.
  *
@@ -60,14 +60,17 @@ struct PciehsmFw {
     bool quit;
     PciehsmWork work[PCIEHSM_WORKERS];
 
-    unsigned num_out;                   /* jobs not taken back, main loop's count */
+    unsigned num_out;                   /* not taken back by the main loop */
     uint64_t memory;
     uint64_t charged;
     QSLIST_HEAD(, PciehsmChunk) chunks;
     GPtrArray *arenas;
 };
 
-/* All firmware that is open or closing, so that nothing of it outlives the process. */
+/*
+ * All firmware that is open or closing, so that nothing of it outlives the
+ * process.
+ */
 static struct {
     QemuMutex lock;
     QemuCond changed;
@@ -186,7 +189,9 @@ static void pciehsm_job_return(PciehsmJob *job)
     job->returned = true;
     QTAILQ_REMOVE(&fw->out, job, link);
     QTAILQ_INSERT_TAIL(&fw->returned, job, link);
-    /* The bottom half takes all that is there: only the first needs to wake it. */
+    /*
+     * The bottom half takes all that is there: only the first needs to wake it.
+     */
     if (first && fw->bh) {
         qemu_bh_schedule(fw->bh);
     }
@@ -302,7 +307,10 @@ void pciehsm_fw_abort_all(PciehsmFw *fw)
     PciehsmJob *job;
 
     qemu_rec_mutex_lock(&fw->lock);
-    /* Aborting moves jobs from the list: on this thread only, as we hold the lock. */
+    /*
+     * Aborting moves jobs from the list: on this thread only, as we hold the
+     * lock.
+     */
     QTAILQ_FOREACH(job, &fw->out, link) {
         if (!job->run) {
             g_ptr_array_add(jobs, job);
@@ -485,7 +493,10 @@ static void pciehsm_at_exit(void)
     qemu_mutex_unlock(&pciehsm_cards.lock);
 }
 
-/* A card that was just pulled out of this process may still be closing its store. */
+/*
+ * A card that was just pulled out of this process may still be closing its
+ * store.
+ */
 static void pciehsm_fw_await_closing(const char *path)
 {
     char *store = realpath(path, NULL);

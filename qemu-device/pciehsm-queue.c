@@ -2,9 +2,9 @@
 /*
  * pciehsm: rings, completions and interrupts.
  *
- * pciehsm_work() is the only place that touches guest memory. One run takes what
- * the firmware gave back, reads new commands, and posts whatever is finished,
- * then raises each interrupt once: a burst costs one wake-up and one
+ * pciehsm_work() is the only place that touches guest memory. One run takes
+ * what the firmware gave back, reads new commands, and posts whatever is
+ * finished, then raises each interrupt once: a burst costs one wake-up and one
  * message in each direction.
  */
 #include "qemu/osdep.h"
@@ -28,8 +28,8 @@ static bool pciehsm_cq_full(const PciehsmCq *cq)
 }
 
 /*
- * The host reads the phase first, perhaps from another processor while we write.
- * So the word with the phase goes last, and it goes in one piece.
+ * The host reads the phase first, perhaps from another processor while we
+ * write. So the word with the phase goes last, and it goes in one piece.
  */
 static bool pciehsm_cqe_write(PciehsmState *s, PciehsmCq *cq,
                               struct pciehsm_cqe *cqe)
@@ -46,8 +46,9 @@ static bool pciehsm_cqe_write(PciehsmState *s, PciehsmCq *cq,
     return pciehsm_dma_write(s, addr + last, &cqe->cid, sizeof(*cqe) - last);
 }
 
-static bool pciehsm_cq_put(PciehsmState *s, PciehsmCq *cq, const PciehsmCmd *cmd,
-                           uint32_t result, uint16_t status)
+static bool pciehsm_cq_put(PciehsmState *s, PciehsmCq *cq,
+                           const PciehsmCmd *cmd, uint32_t result,
+                           uint16_t status)
 {
     struct pciehsm_cqe cqe = {
         .result = cpu_to_le32(result),
@@ -136,7 +137,9 @@ static void pciehsm_post(PciehsmState *s)
 {
     unsigned long id;
 
-    /* Posting a command may complete an abort on the admin queue: look again. */
+    /*
+     * Posting a command may complete an abort on the admin queue: look again.
+     */
     while ((id = find_first_bit(s->cq_work, PCIEHSM_QUEUES)) < PCIEHSM_QUEUES) {
         clear_bit(id, s->cq_work);
         if (s->cq[id]) {
@@ -289,8 +292,9 @@ static bool pciehsm_sq_run(PciehsmState *s, PciehsmSq *sq)
         uint32_t end = sq->tail > sq->head ? sq->tail : sq->entries;
         uint32_t n = MIN(end - sq->head, PCIEHSM_FETCH_BATCH);
 
-        if (!pciehsm_dma_read(s, sq->addr + (dma_addr_t)sq->head * sizeof(batch[0]),
-                              batch, n * sizeof(batch[0]))) {
+        dma_addr_t addr = sq->addr + (dma_addr_t)sq->head * sizeof(batch[0]);
+
+        if (!pciehsm_dma_read(s, addr, batch, n * sizeof(batch[0]))) {
             pciehsm_fatal(s, PCIEHSM_FATAL_QUEUE_DMA);
             return true;
         }
@@ -400,8 +404,9 @@ static void pciehsm_collect(PciehsmState *s)
 }
 
 /*
- * A message-signalled interrupt is a write to wherever the guest says: it may come
- * back to us in any shape, a reset included. So nothing is remembered across it.
+ * A message-signalled interrupt is a write to wherever the guest says: it may
+ * come back to us in any shape, a reset included. So nothing is remembered
+ * across it.
  */
 static void pciehsm_interrupt(PciehsmState *s)
 {

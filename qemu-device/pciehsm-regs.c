@@ -3,8 +3,8 @@
  * pciehsm: registers and doorbells, enabling, reset and shutdown.
  *
  * Enabling and disabling
- *   CC.EN 1 -> 0   All commands and queues are dropped at once; no memory is touched
- *                  from here on. Then the firmware is told to end all contexts,
+ *   CC.EN 1 -> 0   All commands and queues are dropped at once; no memory is
+ *                  touched from here on. Then the firmware ends all contexts,
  *                  which may take as long as one step of a running message.
  *                  RDY follows when it has done so.
  *   reset, FLR     The same, but RDY reads 0 at once, as everything else does.
@@ -20,7 +20,8 @@
 
 bool pciehsm_powered(PciehsmState *s)
 {
-    uint16_t ctrl = pci_get_word(PCI_DEVICE(s)->config + s->pm_cap + PCI_PM_CTRL);
+    uint8_t *pm = PCI_DEVICE(s)->config + s->pm_cap;
+    uint16_t ctrl = pci_get_word(pm + PCI_PM_CTRL);
 
     return !(ctrl & PCI_PM_CTRL_STATE_MASK);
 }
@@ -94,8 +95,10 @@ static void pciehsm_ctrl_start(PciehsmState *s)
     uint32_t sq_entries = (s->aqa & 0xffff) + 1;
     uint32_t cq_entries = (s->aqa >> 16) + 1;
 
-    if (!pciehsm_admin_ring_ok(s->asq, sq_entries, sizeof(struct pciehsm_sqe)) ||
-        !pciehsm_admin_ring_ok(s->acq, cq_entries, sizeof(struct pciehsm_cqe))) {
+    if (!pciehsm_admin_ring_ok(s->asq, sq_entries,
+                               sizeof(struct pciehsm_sqe)) ||
+        !pciehsm_admin_ring_ok(s->acq, cq_entries,
+                               sizeof(struct pciehsm_cqe))) {
         pciehsm_guest_error(s, admin_queue, s->aqa, s->asq, s->acq);
         pciehsm_fatal(s, PCIEHSM_FATAL_ADMIN_QUEUE);
         return;
@@ -201,7 +204,9 @@ static const PciehsmReg *pciehsm_reg_find(hwaddr offset)
     return NULL;
 }
 
-/* 4-byte accesses anywhere, 8-byte ones to registers of 8 bytes; all aligned. */
+/*
+ * 4-byte accesses anywhere, 8-byte ones to registers of 8 bytes; all aligned.
+ */
 static bool pciehsm_access_ok(hwaddr offset, unsigned size)
 {
     const PciehsmReg *reg;
@@ -267,7 +272,8 @@ static void pciehsm_config_write(PciehsmState *s, const PciehsmReg *reg,
                                  hwaddr offset, unsigned size, uint64_t value)
 {
     unsigned shift = (offset - reg->offset) * 8;
-    uint64_t whole = deposit64(pciehsm_reg_value(s, reg), shift, size * 8, value);
+    uint64_t whole = deposit64(pciehsm_reg_value(s, reg), shift, size * 8,
+                               value);
 
     if (s->cc & PCIEHSM_CC_EN) {
         pciehsm_guest_error(s, reg_enabled, reg->name);

@@ -2,9 +2,9 @@
 /*
  * pciehsm: a hardware security module on PCI Express.
  *
- * The interface to the guest is hw.h, that to the HSM itself pciehsm-firmware.h;
- * pciehsm.rst describes the device for its users. How the parts of the model work
- * together: pciehsm.h.
+ * The interface to the guest is hw.h, that to the HSM itself pciehsm-
+ * firmware.h; pciehsm.rst describes the device for its users. How the parts of
+ * the model work together: pciehsm.h.
  *
  * Usage
  *   -device pcie-root-port,id=rp0,chassis=1
@@ -12,8 +12,8 @@
  *
  * Properties
  *   serial=<1..999999999999>  of the HSM; needed. It is burnt into a new store.
- *   store=<path>         the card's memory, made if it is not there; needed. Two
- *                        cards can not have one store at the same time.
+ *   store=<path>         the card's memory, made if it is not there; needed.
+ *                        Two cards can not have one store at the same time.
  *   partition-base=<1..999999>  number of the first partition of a new
  *                        store (1)
  *   model=<name>         product name, at most 15 bytes (the firmware's)
@@ -90,7 +90,8 @@ static bool pciehsm_check(PciehsmState *s, Error **errp)
     if (!s->vectors) {
         s->vectors = s->num_queues + 1;
     }
-    if (!pciehsm_check_range("serial", s->serial, 1, PCIEHSM_SERIAL_MAX, errp) ||
+    if (!pciehsm_check_range("serial", s->serial, 1, PCIEHSM_SERIAL_MAX,
+                             errp) ||
         !pciehsm_check_range("partition-base", s->partition_base, 1,
                              PCIEHSM_PARTITION_MAX, errp) ||
         !pciehsm_check_range("engines", s->engines, 1, 64, errp) ||
@@ -265,7 +266,9 @@ static void pciehsm_bars_init(PciehsmState *s)
     pci_register_bar(pci, 2, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->bar2);
 }
 
-/* A region inside another holds on to its owner: the card would never be freed. */
+/*
+ * A region inside another holds on to its owner: the card would never be freed.
+ */
 static void pciehsm_bars_exit(PciehsmState *s)
 {
     memory_region_del_subregion(&s->bar0, &s->regs);
@@ -338,7 +341,9 @@ static void pciehsm_exit(PCIDevice *pci)
     trace_pciehsm_exit(s->serial, pciehsm_fw_busy(s->fw));
     qemu_del_vm_change_state_handler(s->vm_state);
     timer_free(s->progress_timer);
-    /* No command, no memory access; what the engines still do comes to nothing. */
+    /*
+     * No command, no memory access; what the engines still do comes to nothing.
+     */
     pciehsm_queues_drop(s);
     pciehsm_fw_close(s->fw);
     s->fw = NULL;
@@ -369,8 +374,9 @@ static void pciehsm_instance_init(Object *obj)
 
     s->temperature = PCIEHSM_DEF_TEMPERATURE;
     for (int i = 0; i < ARRAY_SIZE(stats); i++) {
-        object_property_add_uint64_ptr(obj, stats[i].name,
-                                       (uint64_t *)((char *)s + stats[i].offset),
+        uint64_t *stat = (uint64_t *)((char *)s + stats[i].offset);
+
+        object_property_add_uint64_ptr(obj, stats[i].name, stat,
                                        OBJ_PROP_FLAG_READ);
     }
 }

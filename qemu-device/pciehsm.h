@@ -11,16 +11,17 @@
  *   pciehsm-fw.c     the firmware's threads, and the memory of messages
  *   pciehsm-fault.c  properties that make the card misbehave
  *
- * Everything but pciehsm-fw.c runs under the big QEMU lock only. Guest memory is
- * touched in one place only, the card's bottom half (pciehsm_work), and there only
- * while pciehsm_may_dma(). An MMIO access, a reset or the firmware's threads do no
- * more than leave a note for it. So whoever takes a command off its queue can be
- * sure that nothing is written for it any more.
+ * Everything but pciehsm-fw.c runs under the big QEMU lock only. Guest memory
+ * is touched in one place only, the card's bottom half (pciehsm_work), and
+ * there only while pciehsm_may_dma(). An MMIO access, a reset or the firmware's
+ * threads do no more than leave a note for it. So whoever takes a command off
+ * its queue can be sure that nothing is written for it any more.
  *
- * A command (PciehsmCmd) is what the host sees and lives from fetch to completion.
- * The card's work on it (PciehsmJob) is in the hands of a thread that nobody can
- * take it away from. Each knows the other; whichever goes first cuts the tie,
- * and a job without a command is freed when its thread gives it back.
+ * A command (PciehsmCmd) is what the host sees and lives from fetch to
+ * completion. The card's work on it (PciehsmJob) is in the hands of a thread
+ * that nobody can take it away from. Each knows the other; whichever goes first
+ * cuts the tie, and a job without a command is freed when its thread gives it
+ * back.
  */
 #ifndef HW_MISC_PCIEHSM_H
 #define HW_MISC_PCIEHSM_H
@@ -40,7 +41,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(PciehsmState, PCIEHSM)
 #define PCIEHSM_QUEUES          (PCIEHSM_MAX_IO_QUEUES + 1)
 /* log2 of the greatest admin queue */
 #define PCIEHSM_AQES            12
-/* How long RDY takes at most to change: the longest step that libcrypto takes */
+/*
+ * How long RDY takes at most to change: the longest step that libcrypto takes
+ */
 #define PCIEHSM_READY_MS        15000
 /* Commands taken from one queue before the others get their turn */
 #define PCIEHSM_FETCH_BUDGET    64
@@ -134,8 +137,8 @@ typedef enum PciehsmCmdState {
  * @sq:       its queue; NULL once that was deleted
  * @cq:       where it completes
  * @job:      the card's work on it, and the answer's data; may be NULL
- * @target:   PCIEHSM_ADMIN_ABORT: the command that is waited for; NULL once that
- *            was posted
+ * @target:   PCIEHSM_ADMIN_ABORT: the command that is waited for; NULL once
+ *            that was posted
  * @out:      where the answer goes
  * @sq_head:  position of the SQ when it was deleted
  * @status:   as in struct pciehsm_cqe, without phase
@@ -229,7 +232,7 @@ struct PciehsmState {
     uint64_t acq;
     bool rdy;
     bool ending;                /* the firmware is ending all contexts */
-    bool used;                  /* a message was sent since that was done last */
+    bool used;                  /* a message was sent since that was done */
 
     /* firmware */
     PciehsmFw *fw;
@@ -267,7 +270,7 @@ struct PciehsmState {
 /** pciehsm_regs_init() - make the register region */
 void pciehsm_regs_init(PciehsmState *s);
 
-/** pciehsm_may_dma() - true if the card may touch guest memory and interrupt now */
+/** pciehsm_may_dma() - may the card touch guest memory and interrupt now? */
 bool pciehsm_may_dma(PciehsmState *s);
 
 /** pciehsm_powered() - true unless the function is in a low power state */
@@ -283,8 +286,8 @@ void pciehsm_fatal(PciehsmState *s, enum pciehsm_fatal why);
 /**
  * pciehsm_ctrl_reset() - bring the registers to their state after power-on
  *
- * When it returns, nothing will touch guest memory for any command. Contexts may
- * still be ending in the background; RDY waits for that.
+ * When it returns, nothing will touch guest memory for any command. Contexts
+ * may still be ending in the background; RDY waits for that.
  */
 void pciehsm_ctrl_reset(PciehsmState *s);
 
@@ -304,7 +307,7 @@ PciehsmCq *pciehsm_cq_new(PciehsmState *s, uint16_t id, dma_addr_t addr,
 PciehsmSq *pciehsm_sq_new(PciehsmState *s, uint16_t id, dma_addr_t addr,
                           uint32_t entries, PciehsmCq *cq);
 
-/** pciehsm_cq_delete() - remove a CQ that no SQ uses, with what it could not post */
+/** pciehsm_cq_delete() - remove a CQ that no SQ uses, and what waits in it */
 void pciehsm_cq_delete(PciehsmState *s, PciehsmCq *cq);
 
 /** pciehsm_sq_delete() - remove an SQ; its commands complete as aborted */
@@ -342,7 +345,8 @@ void pciehsm_cmd_run(PciehsmState *s, PciehsmCmd *cmd, PciehsmJob *job,
                      void (*submit)(PciehsmJob *job));
 
 /**
- * pciehsm_cmd_kill() - complete an unfinished or withheld command as aborted, now
+ * pciehsm_cmd_kill() - complete an unfinished or withheld command as aborted,
+ * now
  *
  * Its job, if a thread has it, is told to stop and left alone.
  */
@@ -363,10 +367,10 @@ void pciehsm_job_put(PciehsmState *s, PciehsmJob *job);
 PciehsmTake pciehsm_admin_take(PciehsmState *s, PciehsmCmd *cmd,
                                const struct pciehsm_sqe *sqe);
 
-/** pciehsm_event() - keep an event for the host, or give it to a waiting command */
+/** pciehsm_event() - give an event to the host, now or when it asks */
 void pciehsm_event(PciehsmState *s, uint32_t type, uint32_t number);
 
-/** pciehsm_aborts_resolve() - @target is done: complete the aborts waiting for it */
+/** pciehsm_aborts_resolve() - @target is done: complete the aborts of it */
 void pciehsm_aborts_resolve(PciehsmState *s, PciehsmCmd *target);
 
 /* ---- pciehsm-dma.c ---- */
@@ -389,16 +393,16 @@ void pciehsm_sgl_free(PciehsmSgl *sgl);
 /** pciehsm_sgl_read() - copy all of @sgl to @buf; false if memory failed */
 bool pciehsm_sgl_read(PciehsmState *s, const PciehsmSgl *sgl, void *buf);
 
-/** pciehsm_sgl_write() - copy @len bytes, at most @sgl->len; false if memory failed */
+/** pciehsm_sgl_write() - copy @len bytes, at most @sgl->len; false: failed */
 bool pciehsm_sgl_write(PciehsmState *s, const PciehsmSgl *sgl,
                        const void *buf, size_t len);
 
-/** pciehsm_dma_read(), pciehsm_dma_write() - false if @len bytes are not all RAM */
+/** pciehsm_dma_read(), pciehsm_dma_write() - false if not all of it is RAM */
 bool pciehsm_dma_read(PciehsmState *s, dma_addr_t addr, void *buf, size_t len);
 bool pciehsm_dma_write(PciehsmState *s, dma_addr_t addr, const void *buf,
                        size_t len);
 
-/** pciehsm_range_valid() - true if [@addr, @addr + @len) does not wrap around */
+/** pciehsm_range_valid() - does [@addr, @addr + @len) not wrap around? */
 static inline bool pciehsm_range_valid(uint64_t addr, uint64_t len)
 {
     return len && addr <= UINT64_MAX - (len - 1);
@@ -417,7 +421,7 @@ typedef enum PciehsmWorker {
  * @req:       the request when it is a message
  * @fw:        whose it is
  * @cmd:       the command that it is for; NULL: nobody cares any more
- * @finish:    called by pciehsm_work() when it is back; @job is then the callee's
+ * @finish:    called by pciehsm_work() when it is back; @job is then its own
  * @run:       the work when it is no message, done by thread @worker
  * @arg:       for @run
  * @result:    from @run
@@ -465,7 +469,8 @@ PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
  * pciehsm_fw_close() - switch it off
  *
  * Returns at once: what runs is stopped or finished in the background, and jobs
- * that are out are freed there. pciehsm_fw_open() of the same store waits for it.
+ * that are out are freed there. pciehsm_fw_open() of the same store waits for
+ * it.
  */
 void pciehsm_fw_close(PciehsmFw *fw);
 
@@ -479,8 +484,9 @@ unsigned pciehsm_fw_busy(PciehsmFw *fw);
  * @in, @out: bytes of card memory wanted; may be 0. @out is zeroed.
  * @extra:    bytes that the caller uses besides, to be charged
  *
- * Return: the job, to be freed by pciehsm_job_free(), or NULL if the card's memory
- * is in use. A job alone gets what it wants, one that wants nothing always.
+ * Return: the job, to be freed by pciehsm_job_free(), or NULL if the card's
+ * memory is in use. A job alone gets what it wants, one that wants nothing
+ * always.
  */
 PciehsmJob *pciehsm_job_new(PciehsmFw *fw, size_t in, size_t out, size_t extra);
 void pciehsm_job_free(PciehsmJob *job);
@@ -508,9 +514,9 @@ void pciehsm_fw_abort_all(PciehsmFw *fw);
  * pciehsm_job_alive() - may the host be told that the job goes on?
  * @permille: out: what is done
  *
- * A job that gave signs of life must have given another one since the last call.
- * One that did not begin yet waits for its turn, which it will have as long
- * as anything moves in the card.
+ * A job that gave signs of life must have given another one since the last
+ * call. One that did not begin yet waits for its turn, which it will have as
+ * long as anything moves in the card.
  */
 bool pciehsm_job_alive(PciehsmJob *job, uint32_t *permille);
 
