@@ -10,6 +10,7 @@
 #include "message/template.h"
 #include "message/wire.h"
 #include "objects/make.h"
+#include "objects/rules.h"
 
 #define RECORD_LEN	sizeof(struct pciehsm_clone_record)
 #define RESULT_LEN	sizeof(struct pciehsm_clone_result)
@@ -118,6 +119,8 @@ static CK_RV object_of(const struct record *r, const struct clone_rules *rules,
 	CK_RV rv;
 
 	rv = template_to_attrs(r->template.p, r->template.len, &attrs);
+	if (rv == CKR_OK && !rules_sound(&attrs))
+		rv = CKR_TEMPLATE_INCONSISTENT;
 	if (rv != CKR_OK) {
 		fw_attrs_wipe(&attrs);
 		return rv;

@@ -84,17 +84,18 @@ struct standing {
 
 static void look_up_standing(struct call *c, struct standing *s)
 {
-	pthread_rwlock_rdlock(&c->fw->lock);
-	s->tampered = c->fw->hsm.tampered;
-	s->initialised = c->fw->hsm.initialised;
-	s->must_change = c->fw->hsm.roles[c->role].must_change;
-	pthread_rwlock_unlock(&c->fw->lock);
-	if (!c->part)
-		return;
-	pthread_rwlock_rdlock(&c->part->lock);
-	s->initialised = c->part->state.initialised;
-	s->must_change = c->part->state.roles[c->role].must_change;
-	pthread_rwlock_unlock(&c->part->lock);
+	s->tampered = atomic_load_explicit(&c->fw->tampered, memory_order_relaxed);
+	if (c->part) {
+		pthread_rwlock_rdlock(&c->part->lock);
+		s->initialised = c->part->state.initialised;
+		s->must_change = c->part->state.roles[c->role].must_change;
+		pthread_rwlock_unlock(&c->part->lock);
+	} else {
+		pthread_rwlock_rdlock(&c->fw->lock);
+		s->initialised = c->fw->hsm.initialised;
+		s->must_change = c->fw->hsm.roles[c->role].must_change;
+		pthread_rwlock_unlock(&c->fw->lock);
+	}
 }
 
 /* What the operation's table entry demands */

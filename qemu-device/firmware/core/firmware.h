@@ -67,6 +67,7 @@ struct hsm_fw {
 	struct partition	*partitions[FW_MAX_PARTITIONS];
 	struct contexts		contexts;
 	struct engines		engines;
+	atomic_bool		tampered;
 	atomic_uint_fast64_t	commands;
 	atomic_uint_fast64_t	epoch;
 	uint64_t		auditor_locked_at;

@@ -57,6 +57,7 @@ static struct hsm_fw *make(const struct hsm_fw_config *config)
 	pthread_mutex_init(&fw->auth, NULL);
 	pthread_mutex_init(&fw->admin, NULL);
 	pthread_rwlock_init(&fw->lock, NULL);
+	atomic_init(&fw->tampered, false);
 	atomic_init(&fw->commands, 0);
 	atomic_init(&fw->epoch, 1);
 	contexts_init(&fw->contexts, fw->config.max_contexts);
@@ -274,6 +275,7 @@ void hsm_fw_tamper(struct hsm_fw *fw)
 		/* What can not be erased is at least never used again. */
 		pthread_rwlock_wrlock(&fw->lock);
 		fw->hsm.tampered = true;
+		atomic_store(&fw->tampered, true);
 		pthread_rwlock_unlock(&fw->lock);
 	}
 	atomic_fetch_add(&fw->epoch, 1);

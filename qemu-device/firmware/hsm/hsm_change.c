@@ -108,6 +108,7 @@ CK_RV hsm_change_commit(struct hsm_change *ch, struct events *events)
 	old = fw->hsm;
 	fw->hsm = ch->state;
 	ch->state = old;
+	atomic_store(&fw->tampered, fw->hsm.tampered);
 	for (i = 0; i < count; i++) {
 		gone[i] = ch->remove[i];
 		atomic_store(&gone[i]->gone, true);

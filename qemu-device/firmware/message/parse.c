@@ -16,84 +16,77 @@ enum kind {
 	KIND_TEMPLATE,
 };
 
-/* What each field of a request may look like, whatever the operation. */
+/* What each field of a request may look like, whatever the operation; by its id. */
 static const struct shape {
-	uint16_t	id;
+	bool		known;
 	uint8_t		kind;
 	uint32_t	min;
 	uint32_t	max;
 } shapes[] = {
-	{ PCIEHSM_F_FLAGS, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_LEN, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_LIMIT, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_CURSOR, KIND_U64, 8, 8 },
-	{ PCIEHSM_F_DATA, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_SEED, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_LABEL, KIND_TEXT, 1, 32 },
-	{ PCIEHSM_F_NUMBER, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_SIZE, KIND_U64, 8, 8 },
-	{ PCIEHSM_F_ROLE, KIND_U32, 4, 4 },
+	[PCIEHSM_F_FLAGS] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_LEN] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_LIMIT] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_CURSOR] = { true, KIND_U64, 8, 8 },
+	[PCIEHSM_F_DATA] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_SEED] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_LABEL] = { true, KIND_TEXT, 1, 32 },
+	[PCIEHSM_F_NUMBER] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_SIZE] = { true, KIND_U64, 8, 8 },
+	[PCIEHSM_F_ROLE] = { true, KIND_U32, 4, 4 },
 	/*
 	 * A password of a bad length has a code of its own (CKR_PIN_LEN_RANGE),
 	 * so the field itself may have any.
 	 */
-	{ PCIEHSM_F_PIN, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_NEW_PIN, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_DOMAIN, KIND_BYTES, 1, PCIEHSM_DOMAIN_MAX },
-	{ PCIEHSM_F_POLICY, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_VALUE, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_OUID, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	{ PCIEHSM_F_OUID2, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	{ PCIEHSM_F_OBJECT, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	{ PCIEHSM_F_KEY, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	{ PCIEHSM_F_OUIDS, KIND_OUIDS, PCIEHSM_OUID_LEN, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_TEMPLATE, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_TEMPLATE2, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_COUNTER, KIND_U64, 8, 8 },
-	{ PCIEHSM_F_FUNCTION, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_MECHANISM, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_SIGNATURE, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_IV, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_AAD, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_TAG_BITS, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_COUNTER_BITS, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_HASH, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_MGF, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_SALT_LEN, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_SOURCE, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_KDF, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_SHARED, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_PUBLIC, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_SALT, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_SALT_KEY, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	{ PCIEHSM_F_P_INFO, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_HKDF, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_MAC_LEN, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_P_CONTEXT, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_P_PREHASH, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_SEQ, KIND_U64, 8, 8 },
-	{ PCIEHSM_F_CHANNEL, KIND_U32, 4, 4 },
-	{ PCIEHSM_F_OFFER, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
-	{ PCIEHSM_F_HELLO, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_PIN] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_NEW_PIN] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_DOMAIN] = { true, KIND_BYTES, 1, PCIEHSM_DOMAIN_MAX },
+	[PCIEHSM_F_POLICY] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_VALUE] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_OUID] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[PCIEHSM_F_OUID2] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[PCIEHSM_F_OBJECT] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[PCIEHSM_F_KEY] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[PCIEHSM_F_OUIDS] = { true, KIND_OUIDS, PCIEHSM_OUID_LEN, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_TEMPLATE] = { true, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_TEMPLATE2] = { true, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_COUNTER] = { true, KIND_U64, 8, 8 },
+	[PCIEHSM_F_FUNCTION] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_MECHANISM] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_SIGNATURE] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_IV] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_AAD] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_TAG_BITS] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_COUNTER_BITS] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_HASH] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_MGF] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_SALT_LEN] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_SOURCE] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_KDF] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_SHARED] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_PUBLIC] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_SALT] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_SALT_KEY] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[PCIEHSM_F_P_INFO] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_HKDF] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_MAC_LEN] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_CONTEXT] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_P_PREHASH] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_SEQ] = { true, KIND_U64, 8, 8 },
+	[PCIEHSM_F_CHANNEL] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_OFFER] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_HELLO] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
 	/* Empty: a batch in which nothing could be exported. */
-	{ PCIEHSM_F_BLOB, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[PCIEHSM_F_BLOB] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
 };
-
-static const struct shape *shape_of(uint16_t id)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
-		if (shapes[i].id == id)
-			return &shapes[i];
-	return NULL;
-}
 
 static bool fits(const struct field *f)
 {
-	const struct shape *s = shape_of(f->id);
+	const struct shape *s;
 
-	if (!s || f->len < s->min || f->len > s->max)
+	if (f->id >= sizeof(shapes) / sizeof(shapes[0]))
+		return false;
+	s = &shapes[f->id];
+	if (!s->known || f->len < s->min || f->len > s->max)
 		return false;
 	switch (s->kind) {
 	case KIND_TEXT:

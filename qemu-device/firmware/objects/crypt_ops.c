@@ -71,8 +71,8 @@ static uint8_t *all_room(struct call *c, size_t *room)
 static CK_RV once(struct call *c, struct use *u, const struct function *f, uint32_t fn)
 {
 	struct fw_bytes in, sig;
+	size_t len, room;
 	uint8_t *out;
-	size_t len;
 	CK_RV rv;
 
 	in.p = message_bytes(&c->in, PCIEHSM_F_DATA, &in.len);
@@ -81,13 +81,17 @@ static CK_RV once(struct call *c, struct use *u, const struct function *f, uint3
 		return rv;
 	if (!f->data)
 		return fw_op_once(fn, u->mech, &u->params, u->key, in.p, in.len, &sig, NULL, NULL);
-	out = all_room(c, &len);
+	out = all_room(c, &room);
+	len = room;
 	rv = fw_op_once(fn, u->mech, &u->params, u->key, in.p, in.len, NULL, out, &len);
 	if (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && !out))
 		/* Nothing is kept, so this only says how much it would be. */
 		return answer_room(&c->out, 1, wire_pad(len));
 	if (rv == CKR_OK)
 		answer_close(&c->out, len);
+	else if (out)
+		/* What was decrypted before it turned out to be forged is nobody's. */
+		fw_wipe(out, in.len < room ? in.len : room);
 	return rv;
 }
 

@@ -263,6 +263,22 @@ CK_RV rules_check(const struct fw_attrs *attrs, uint64_t class, enum rules_for h
 	return CKR_OK;
 }
 
+bool rules_sound(const struct fw_attrs *attrs)
+{
+	const struct rule *r;
+	uint64_t class;
+	unsigned int i;
+
+	if (!fw_attrs_get_ulong(attrs, CKA_CLASS, &class) || class > CKO_SECRET_KEY)
+		return false;
+	for (i = 0; i < attrs->count; i++) {
+		r = rule_of(attrs->list[i].type, class);
+		if (!r || !value_valid(r, &attrs->list[i]))
+			return false;
+	}
+	return true;
+}
+
 CK_RV rules_defaults(struct fw_attrs *attrs, uint64_t class)
 {
 	const struct rule *r;

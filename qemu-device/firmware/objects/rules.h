@@ -33,6 +33,14 @@ enum rules_for {
  */
 CK_RV rules_check(const struct fw_attrs *attrs, uint64_t class, enum rules_for how);
 
+/**
+ * rules_sound() - could this be an object of ours?
+ * @attrs:	all attributes, as another card had them
+ *
+ * Looks at class, types and the form of the values only.
+ */
+bool rules_sound(const struct fw_attrs *attrs);
+
 /** rules_defaults() - add what the template did not say; CKR_OK or CKR_HOST_MEMORY */
 CK_RV rules_defaults(struct fw_attrs *attrs, uint64_t class);
 
