@@ -556,6 +556,27 @@ static void make_dir(void)
 		die(dir, strerror(errno));
 }
 
+void machine_forked(void)
+{
+	char path[1024], from[512];
+	unsigned int i;
+
+	if (!*dir)
+		return;
+	/* The templates are costly: take them along. */
+	snprintf(from, sizeof(from), "%s", dir);
+	*dir = '\0';
+	make_dir();
+	for (i = 0; i < CARDS_MAX; i++) {
+		char to[512];
+
+		snprintf(path, sizeof(path), "%s/template%u", from, i);
+		snprintf(to, sizeof(to), "%s/template%u", dir, i);
+		if (!access(path, F_OK))
+			copy_file(path, to);
+	}
+}
+
 void machine_start(unsigned int n)
 {
 	char path[512];

@@ -24,6 +24,9 @@ void machine_stop(void);
 /** machine_clean() - remove what is kept from run to run */
 void machine_clean(void);
 
+/** machine_forked() - in a child: a directory of its own */
+void machine_forked(void);
+
 struct pciehsm_bus *machine_bus(int process);
 /** machine_killed() - the driver closes what a killed process had open */
 void machine_killed(int process);

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * simulation [--seeds N] [--seed S] [--scripted] [-v]
+ * simulation [--seeds N] [--jobs N] [--seed S] [--scripted] [-v]
  *
- * Prints KTAP. A seed that fails prints the end of its history and how to run it again.
+ * Prints KTAP. Seeds are run by several processes at once, a chunk of them each. A seed that fails prints the end of its history and how to run it again.
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "random.h"
 
 /* Seeds of one test: a failure is near its test's name. */
-#define CHUNK		50
+#define CHUNK		25
 #define HISTORY		80
 
 static const struct option options[] = {
 	{ "seeds", required_argument, NULL, 'n' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "first", required_argument, NULL, 'f' },
+	{ "jobs", required_argument, NULL, 'j' },
 	{ "scripted", no_argument, NULL, 'c' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -27,7 +30,8 @@ static const struct option options[] = {
 
 static int usage(int status)
 {
-	printf("usage: simulation [--seeds N] [--first S]   the scripted tests and N seeds\n"
+	printf("usage: simulation [--seeds N] [--first S] [--jobs N]\n"
+	       "                                            the scripted tests and N seeds\n"
 	       "       simulation --scripted                the scripted tests alone\n"
 	       "       simulation --seed S [-v]             one seed; -v: its whole history\n");
 	return status;
@@ -56,6 +60,96 @@ static bool is_replayed(uint64_t seed)
 	return first == sim_fingerprint();
 }
 
+struct chunk {
+	uint64_t	first, end;
+	pid_t		child;
+	FILE		*out;		/* what it prints */
+	FILE		*sums;		/* its totals */
+};
+
+/* In a process of its own: what a chunk prints comes in one piece, in the chunks' order. */
+static void start_chunk(struct chunk *chunk)
+{
+	bool good = true;
+	uint64_t seed;
+
+	chunk->out = tmpfile();
+	chunk->sums = tmpfile();
+	fflush(stdout);
+	chunk->child = chunk->out && chunk->sums ? fork() : -1;
+	if (chunk->child < 0) {
+		perror("simulation");
+		exit(2);
+	}
+	if (chunk->child)
+		return;
+	dup2(fileno(chunk->out), STDOUT_FILENO);
+	machine_forked();
+	for (seed = chunk->first; seed < chunk->end; seed++)
+		good &= one_seed(seed);
+	machine_clean();
+	fwrite(&totals, sizeof(totals), 1, chunk->sums);
+	fflush(chunk->sums);
+	fflush(stdout);
+	_exit(!good);
+}
+
+static bool end_chunk(struct chunk *chunk)
+{
+	struct random_totals sums = { 0 };
+	uint64_t *to = (uint64_t *)&totals, *from = (uint64_t *)&sums;
+	char line[512];
+	size_t i, got;
+	int status;
+
+	waitpid(chunk->child, &status, 0);
+	rewind(chunk->out);
+	while ((got = fread(line, 1, sizeof(line), chunk->out)) > 0)
+		fwrite(line, 1, got, stdout);
+	rewind(chunk->sums);
+	if (fread(&sums, sizeof(sums), 1, chunk->sums) == 1) {
+		uint64_t longest = sums.longest_us > totals.longest_us ? sums.longest_us :
+				   totals.longest_us;
+
+		for (i = 0; i < sizeof(sums) / sizeof(uint64_t); i++)
+			to[i] += from[i];
+		totals.longest_us = longest;
+	}
+	fclose(chunk->out);
+	fclose(chunk->sums);
+	if (WIFSIGNALED(status))
+		printf("# ended by signal %d\n", WTERMSIG(status));
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/* Return: how many chunks failed */
+static unsigned int run_chunks(uint64_t first, uint64_t seeds, unsigned int jobs,
+			       unsigned int *number)
+{
+	unsigned int n = (unsigned int)((seeds + CHUNK - 1) / CHUNK), started = 0, i, failed = 0;
+	struct chunk *chunks = calloc(n, sizeof(*chunks));
+
+	for (i = 0; i < n; i++) {
+		for (; started < n && started < i + jobs; started++) {
+			struct chunk *c = &chunks[started];
+
+			c->first = first + (uint64_t)started * CHUNK;
+			c->end = c->first + CHUNK < first + seeds ? c->first + CHUNK :
+				 first + seeds;
+			start_chunk(c);
+		}
+		bool good = end_chunk(&chunks[i]);
+
+		failed += !good;
+		printf("%sok %u - seeds %llu to %llu\n", good ? "" : "not ", ++*number,
+		       (unsigned long long)chunks[i].first,
+		       (unsigned long long)chunks[i].end - 1);
+		fflush(stdout);
+	}
+	free(chunks);
+	return failed;
+}
+
 static void print_totals(void)
 {
 	printf("# %llu runs, %llu simulated seconds, %llu calls (longest %.3f s), %llu objects,\n"
@@ -69,9 +163,9 @@ static void print_totals(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t seeds = 200, only = 0, first = 1, at;
+	uint64_t seeds = 200, only = 0, first = 1;
 	bool scripted_only = false, single = false, good;
-	unsigned int number = 0, failed, chunks;
+	unsigned int number = 0, failed, chunks, jobs = 2;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "vh", options, NULL)) != -1) {
@@ -85,6 +179,9 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			first = strtoull(optarg, NULL, 10);
+			break;
+		case 'j':
+			jobs = (unsigned int)strtoul(optarg, NULL, 10);
 			break;
 		case 'c':
 			scripted_only = true;
@@ -106,6 +203,8 @@ int main(int argc, char **argv)
 		machine_clean();
 		return !good;
 	}
+	if (!jobs || !seeds)
+		return usage(2);
 	chunks = scripted_only ? 0 : (unsigned int)((seeds + CHUNK - 1) / CHUNK);
 	printf("KTAP version 1\n1..%u\n", scripted_count() + (chunks ? chunks + 1 : 0));
 	failed = scripted_tests(&number);
@@ -115,17 +214,8 @@ int main(int argc, char **argv)
 		printf("%sok %u - a seed is replayed exactly\n", good ? "" : "not ", ++number);
 		memset(&totals, 0, sizeof(totals));
 	}
-	for (at = 0; at < seeds && chunks; at += CHUNK) {
-		uint64_t end = at + CHUNK < seeds ? at + CHUNK : seeds, i;
-
-		good = true;
-		for (i = at; i < end; i++)
-			good &= one_seed(first + i);
-		failed += !good;
-		printf("%sok %u - seeds %llu to %llu\n", good ? "" : "not ", ++number,
-		       (unsigned long long)(first + at), (unsigned long long)(first + end - 1));
-		fflush(stdout);
-	}
+	if (chunks)
+		failed += run_chunks(first, seeds, jobs, &number);
 	if (chunks)
 		print_totals();
 	machine_clean();

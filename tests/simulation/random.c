@@ -15,10 +15,10 @@
 
 #include "random.h"
 
-#define RUN_SECONDS	240
+#define RUN_SECONDS	120
 /* A member that has been well for so long is known to be well by every process. */
-#define SETTLE		(45 * SIM_SECOND)
-#define HANG_MAX	15
+#define SETTLE		(30 * SIM_SECOND)
+#define HANG_MAX	10
 #define CLIENTS_MAX	3
 #define FIBERS_EACH	2
 
@@ -193,7 +193,7 @@ static void sign(struct worker *w)
 	rv = sign_and_verify(&w->client->process, w->session, &thing->ouid[1], thing->point,
 			     thing->point_len, &verified);
 	called("sign", thing, begun, rv);
-	if (rv == CKR_OK && !verified)
+	if (rv == CKR_OK && !verified && !thing->exempt)
 		sim_fail("a signature by %s is not its key's", thing->label);
 }
 

@@ -26,7 +26,7 @@ enum kind {
  * @killed:	its process died in it
  * @destroying:	somebody has asked for its deletion
  * @destroyed:	and was told that it is done
- * @exempt:	it was on a single member, or its deletion was, which was then initialised
+ * @exempt:	its newest version was on a single member, which was then initialised
  */
 struct thing {
 	enum kind	kind;

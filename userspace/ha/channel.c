@@ -162,6 +162,7 @@ CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session
 {
 	struct ha *ha = from->ha;
 	struct ha_channel *channel;
+	unsigned int from_logins, to_logins;
 	CK_RV rv = CKR_OK;
 	int tries;
 
@@ -172,7 +173,7 @@ CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session
 	channel = channel_get(from, to);
 	if (!channel)
 		return CKR_HOST_MEMORY;
-	for (tries = 0; tries < 2; tries++) {
+	for (tries = 0; tries < HA_STRIKES_MAX; tries++) {
 		*source = true;
 		rv = ha_conn_ready(from);
 		if (rv != CKR_OK)
@@ -181,6 +182,8 @@ CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session
 		rv = ha_conn_ready(to);
 		if (rv != CKR_OK)
 			break;
+		from_logins = atomic_load(&from->logins);
+		to_logins = atomic_load(&to->logins);
 		ha_lock(ha, &channel->lock);
 		rv = channel->open ? CKR_OK : channel_open(channel, source);
 		if (rv == CKR_OK)
@@ -192,7 +195,8 @@ CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session
 			channel->open = false;
 		ha_unlock(ha, &channel->lock);
 		if (rv == CKR_USER_NOT_LOGGED_IN)
-			ha_conn_logged_out(*source ? from : to);
+			ha_conn_logged_out(*source ? from : to,
+					   *source ? from_logins : to_logins);
 		else if (rv != PCIEHSM_CKR_CHANNEL && rv != PCIEHSM_CKR_CHANNEL_DATA &&
 			 (rv & ~PCIEHSM_RV_UNKNOWN_BIT) != PCIEHSM_RV_RESET_NOT_EXECUTED)
 			break;

@@ -74,6 +74,7 @@ struct ha_conn {
 	struct ha_mutex			lock;
 	uint32_t			role;		/* conn->lock: logged in on the card */
 	_Atomic uint64_t		login_gen;	/* token->login_gen that this login is of */
+	atomic_uint			logins;		/* how often it was logged in */
 	atomic_uint			resets;
 };
 
@@ -347,10 +348,14 @@ void ha_conn_put(struct ha_conn *conn);
  * Return: CKR_OK, a transport's result, or why the login was refused
  */
 CK_RV ha_conn_ready(struct ha_conn *conn);
-/** ha_conn_login() - log in with a password that nobody has tried yet */
-CK_RV ha_conn_login(struct ha_conn *conn, struct ha_secret *secret, uint32_t *attempts);
-/** ha_conn_logged_out() - the card says that nobody is logged in: do it again */
-void ha_conn_logged_out(struct ha_conn *conn);
+/** ha_conn_login() - log in; @kept: with a password that was right before. conn->lock is held */
+CK_RV ha_conn_login(struct ha_conn *conn, struct ha_secret *secret, bool kept,
+		    uint32_t *attempts);
+/**
+ * ha_conn_logged_out() - the card says that nobody is logged in: do it again
+ * @logins:	conn->logins before the message: another thread may have done it since
+ */
+void ha_conn_logged_out(struct ha_conn *conn, unsigned int logins);
 /** ha_member_failed() - a message to a member failed: decide what it is now */
 void ha_member_failed(struct ha_member *member, struct ha_conn *conn, CK_RV rv);
 /** ha_member_unusable() - it could not be brought up; @conn: NULL, or not its context yet */
@@ -396,6 +401,7 @@ struct ha_call {
 	bool			several;	/* the token has other members */
 	bool			sees_all;	/* the answer depends on what the login may see */
 	unsigned int		resets;		/* of the context, before the message */
+	unsigned int		logins;
 	bool			current;	/* this member is up to date */
 	CK_RV			missing;	/* a member did not know the object */
 	bool			known;		/* ... and it was up to date */

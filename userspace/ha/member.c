@@ -94,6 +94,7 @@ CK_RV ha_conn_open(struct ha_member *member, struct ha_conn **out)
 	conn->role = PCIEHSM_ROLE_NONE;
 	atomic_init(&conn->refs, 1);
 	atomic_init(&conn->login_gen, 0);
+	atomic_init(&conn->logins, 0);
 	atomic_init(&conn->resets, t->ops->resets(t));
 	ha->env->ops->mutex_init(ha->env, &conn->lock);
 	*out = conn;
@@ -276,7 +277,7 @@ static bool is_members_fault(CK_RV rv)
 	    rv == PCIEHSM_RV_NO_ROOM || rv == PCIEHSM_RV_MESSAGE)
 		return false;
 	return pciehsm_rv_is_transport(rv) || ha_rv_sick(rv) || is_refusal(rv) ||
-	       rv == CKR_USER_PIN_NOT_INITIALIZED || rv == CKR_USER_NOT_LOGGED_IN;
+	       rv == CKR_USER_PIN_NOT_INITIALIZED;
 }
 
 /* Take a member out; @conn is its context, or one that it was about to get. */
@@ -325,8 +326,18 @@ static void take_out(struct ha_member *member, struct ha_conn *conn, bool publis
 
 void ha_member_failed(struct ha_member *member, struct ha_conn *conn, CK_RV rv)
 {
-	if (is_members_fault(rv))
+	struct ha_token *token = member->token;
+	struct ha *ha = token->ha;
+
+	if (is_members_fault(rv)) {
 		take_out(member, conn, true, rv);
+	} else if ((rv & ~PCIEHSM_RV_UNKNOWN_BIT) == PCIEHSM_RV_RESET_NOT_EXECUTED) {
+		/* Log in again and bring back what it has lost, also if nobody calls. */
+		ha_lock(ha, &token->lock);
+		member->audit = true;
+		ha_unlock(ha, &token->lock);
+		ha_kick(ha);
+	}
 }
 
 void ha_member_unusable(struct ha_member *member, struct ha_conn *conn, CK_RV rv)
@@ -354,27 +365,37 @@ void ha_member_missed(struct ha_member *member, struct ha_conn *conn, CK_RV rv)
 
 /* ---- login ---- */
 
-void ha_conn_logged_out(struct ha_conn *conn)
+void ha_conn_logged_out(struct ha_conn *conn, unsigned int logins)
 {
 	ha_lock(conn->ha, &conn->lock);
-	conn->role = PCIEHSM_ROLE_NONE;
-	atomic_store(&conn->login_gen, 0);
+	if (atomic_load(&conn->logins) == logins) {
+		conn->role = PCIEHSM_ROLE_NONE;
+		atomic_store(&conn->login_gen, 0);
+	}
 	ha_unlock(conn->ha, &conn->lock);
 }
 
-CK_RV ha_conn_login(struct ha_conn *conn, struct ha_secret *secret, uint32_t *attempts)
+CK_RV ha_conn_login(struct ha_conn *conn, struct ha_secret *secret, bool kept,
+		    uint32_t *attempts)
 {
 	CK_RV rv = pciehsm_login(conn->t, secret->role, secret->pin, secret->len, NULL, attempts);
 
-	if (rv == CKR_USER_ALREADY_LOGGED_IN || rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN) {
-		/* Of a login whose answer was lost; whether its password was this one is open. */
+	/*
+	 * Of a login whose answer was lost. The kept password was right wherever it was
+	 * taken; of a new one nobody has said so yet.
+	 */
+	if (rv == CKR_USER_ALREADY_LOGGED_IN && kept) {
+		rv = CKR_OK;
+	} else if (rv == CKR_USER_ALREADY_LOGGED_IN || rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN) {
 		rv = pciehsm_logout(conn->t);
 		if (rv == CKR_OK)
 			rv = pciehsm_login(conn->t, secret->role, secret->pin, secret->len, NULL,
 					   attempts);
 	}
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
 		conn->role = secret->role;
+		atomic_fetch_add(&conn->logins, 1);
+	}
 	return rv;
 }
 
@@ -447,7 +468,7 @@ static CK_RV login_again(struct ha_conn *conn)
 		if (rv == CKR_OK && secret) {
 			rv = may_try(conn, secret->role);
 			if (rv == CKR_OK)
-				rv = ha_conn_login(conn, secret, NULL);
+				rv = ha_conn_login(conn, secret, true, NULL);
 			if (rv == CKR_PIN_INCORRECT) {
 				bool changed;
 

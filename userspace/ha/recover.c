@@ -138,6 +138,7 @@ static enum round catch_up(struct ha_member *member, struct ha_conn *conn, bool 
 	struct ha *ha = token->ha;
 	struct ha_conn *with, *culprit = conn;
 	bool equal = false, changed = false, officer, came = false;
+	unsigned int logins, with_logins;
 	uint32_t failed = 0;
 	uint64_t dirty;
 	CK_RV rv = CKR_OK;
@@ -159,6 +160,8 @@ static enum round catch_up(struct ha_member *member, struct ha_conn *conn, bool 
 	}
 	ha_unlock(ha, &token->lock);
 
+	logins = atomic_load(&conn->logins);
+	with_logins = atomic_load(&with->logins);
 	if (officer)
 		rv = ha_sync(member, conn, with, &equal, &failed, &changed, &culprit);
 	else
@@ -173,6 +176,9 @@ static enum round catch_up(struct ha_member *member, struct ha_conn *conn, bool 
 		/* Of the two the one that was there first is believed. */
 		bool refused = rv == PCIEHSM_CKR_DOMAIN_MISMATCH || rv == PCIEHSM_CKR_CERTIFICATE;
 
+		/* Initialised anew, or reset: logging in again tells which. */
+		if (rv == CKR_USER_NOT_LOGGED_IN)
+			ha_conn_logged_out(culprit, culprit == conn ? logins : with_logins);
 		if (culprit == with && !refused)
 			ha_member_failed(with->member, with, rv);
 		else

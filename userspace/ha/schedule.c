@@ -181,6 +181,7 @@ bool ha_call_next(struct ha_call *call)
 		}
 		rv = ha_conn_ready(call->conn);
 		call->resets = atomic_load(&call->conn->resets);
+		call->logins = atomic_load(&call->conn->logins);
 		if (rv == CKR_OK)
 			return true;
 		if (pciehsm_rv_is_transport(rv))
@@ -230,7 +231,7 @@ bool ha_call_done(struct ha_call *call, CK_RV rv)
 	    atomic_load(&call->token->role) != PCIEHSM_ROLE_NONE) {
 		/* The card has forgotten our login: it was reset, or the role was made anew. */
 		strike(call, 1);
-		ha_conn_logged_out(call->conn);
+		ha_conn_logged_out(call->conn, call->logins);
 		return false;
 	}
 	if (ha_rv_missing(rv) && call->several) {

@@ -336,7 +336,7 @@ static CK_RV login_at(struct ha_conn *conn, struct ha_secret *secret, uint32_t *
 	if (rv != CKR_OK)
 		return rv;
 	ha_lock(ha, &conn->lock);
-	rv = ha_conn_login(conn, secret, attempts);
+	rv = ha_conn_login(conn, secret, false, attempts);
 	if (rv == CKR_OK) {
 		ha_lock(ha, &token->lock);
 		token->secret = ha_secret_get(secret);
