@@ -402,3 +402,19 @@ def push_slow(card, q, partition, **fields):
                   attribute(CKA_VERIFY, true) + attribute(CKA_TOKEN, b'\0')) +
             field(FW.F_TEMPLATE2, attribute(CKA_SIGN, true) + attribute(CKA_TOKEN, b'\0')))
     return card.push_message(q, FW.OP_GENERATE_KEY_PAIR, body, partition=partition, **fields)
+
+
+def start_slow(card, q, partition):
+    """The same, and wait until it is being worked on; the card does nothing else."""
+    while True:
+        cid, out = push_slow(card, q, partition)
+        q.ring()
+        done = None
+        while not done:
+            # Only its own signs of life can make the card report it.
+            card.m.clock_step(500)
+            done = q.peek()
+        q.pop()
+        expect('cid', done.cid, cid)
+        if done.status == HW.SC_PROGRESS:
+            return cid, out

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the card can be made to do wrong, as pciehsm.rst promises it."""
 
-from card import ALL_ONES, FW, HW, OneCard, expect, provision, push_slow
+from card import ALL_ONES, FW, HW, OneCard, expect, provision, push_slow, start_slow
 
 
 def test_withheld_completions():
@@ -92,7 +92,7 @@ def test_gone_and_back():
         card.enable()
         q = card.queue()
         number = provision(card, q)
-        outs = [push_slow(card, q, number)[1] for _ in range(3)]
+        outs = [start_slow(card, q, number)[1]] + [push_slow(card, q, number)[1] for _ in range(2)]
         q.ring()
         machine = card.m
         machine.set('card0', 'x-gone', True)
