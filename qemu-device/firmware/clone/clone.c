@@ -146,7 +146,7 @@ bool clone_duplicates(const uint8_t *ouids, size_t count, size_t stride)
 	return twice;
 }
 
-static void domain_key(struct call *c, uint8_t key[FW_DOMAIN_KEY_LEN])
+static void copy_domain_key(struct call *c, uint8_t key[FW_DOMAIN_KEY_LEN])
 {
 	pthread_rwlock_rdlock(&c->part->lock);
 	memcpy(key, c->part->state.domain_key, FW_DOMAIN_KEY_LEN);
@@ -200,7 +200,7 @@ CK_RV op_clone_start(struct call *c)
 	if (!hello)
 		return CKR_HOST_MEMORY;
 	offer.p = message_bytes(&c->in, PCIEHSM_F_OFFER, &offer.len);
-	domain_key(c, key);
+	copy_domain_key(c, key);
 	rv = fw_channel_start(c->fw->identity, c->part->serial_text, key, offer, hello, &len,
 			      &crypto);
 	fw_wipe(key, sizeof(key));
@@ -220,7 +220,7 @@ CK_RV op_clone_accept(struct call *c)
 	if (!ch)
 		return PCIEHSM_CKR_CHANNEL;
 	hello.p = message_bytes(&c->in, PCIEHSM_F_HELLO, &hello.len);
-	domain_key(c, key);
+	copy_domain_key(c, key);
 	rv = fw_channel_accept(ch->crypto, key, hello);
 	fw_wipe(key, sizeof(key));
 	/* Asking at the wrong end harms nothing; anything else ended the channel. */

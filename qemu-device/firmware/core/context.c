@@ -209,35 +209,37 @@ void contexts_purge(struct contexts *t, const struct partition *part, const stru
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* Sessions of a context are few, or at least few of them hold something. */
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 static unsigned int context_sessions(struct context *ctx)
 {
-	unsigned int count = 0, i, j;
+	unsigned int count = 0, distinct = 0, i;
 	const struct operation *o;
-	uint32_t *seen;
+	uint32_t *all = NULL;
 	size_t room;
 
 	pthread_mutex_lock(&ctx->lock);
 	room = ctx->operation_count + ctx->objects.order.count;
-	seen = room ? malloc(room * sizeof(*seen)) : NULL;
-	if (seen) {
+	if (room)
+		all = malloc(room * sizeof(*all));
+	if (all) {
 		for (o = ctx->operations; o; o = o->next)
-			seen[count++] = o->session;
+			all[count++] = o->session;
 		for (i = 0; i < ctx->objects.order.count; i++)
-			seen[count++] = ctx->objects.order.list[i]->object->session;
-		room = count;
-		count = 0;
-		for (i = 0; i < room; i++) {
-			for (j = 0; j < count; j++)
-				if (seen[j] == seen[i])
-					break;
-			if (j == count)
-				seen[count++] = seen[i];
-		}
+			all[count++] = ctx->objects.order.list[i]->object->session;
 	}
-	free(seen);
 	pthread_mutex_unlock(&ctx->lock);
-	return count;
+	if (count)
+		qsort(all, count, sizeof(*all), by_number);
+	for (i = 0; i < count; i++)
+		distinct += i == 0 || all[i] != all[i - 1];
+	free(all);
+	return distinct;
 }
 
 unsigned int contexts_sessions(struct contexts *t, const struct partition *part)

@@ -280,6 +280,7 @@ void hsm_fw_tamper(struct hsm_fw *fw)
 	}
 	atomic_fetch_add(&fw->epoch, 1);
 	contexts_purge(&fw->contexts, NULL, NULL);
+	events_add(&events, HSM_FW_HSM_CHANGED, 0);
 	events_add(&events, HSM_FW_TAMPER, 0);
 	events_fire(fw, &events);
 }

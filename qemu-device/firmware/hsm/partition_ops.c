@@ -3,6 +3,7 @@
  * Operations on a partition as a whole.
  */
 #include "core/ops.h"
+#include "hsm/domain.h"
 #include "hsm/role.h"
 #include "message/wire.h"
 
@@ -56,7 +57,7 @@ static CK_RV prepare(struct call *c, bool blank, struct partition_state *fresh)
 	label = message_bytes(&c->in, PCIEHSM_F_LABEL, &len);
 	memcpy(fresh->label, label, len);
 	domain = message_bytes(&c->in, PCIEHSM_F_DOMAIN, &len);
-	rv = fw_domain_key(domain, len, fresh->domain_key);
+	rv = domain_key(c->fw, domain, len, fresh->domain_key);
 	if (rv == CKR_OK && blank)
 		rv = role_make(c, PCIEHSM_F_PIN, false, &fresh->roles[PCIEHSM_ROLE_PO]);
 	return rv;
