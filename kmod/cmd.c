@@ -186,6 +186,8 @@ static void hsm_abort_finish(struct hsm_slot *slot)
 	struct hsm_ctrl *ctrl = slot->queue->ctrl;
 
 	atomic_dec(&ctrl->naborts);
+	/* There may be more commands to abort than the card takes at once. */
+	hsm_watchdog_kick(ctrl, 1);
 	hsm_slot_put(slot);
 }
 

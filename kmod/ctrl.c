@@ -200,10 +200,15 @@ static int hsm_ctrl_enable(struct hsm_ctrl *ctrl)
 	struct hsm_queue *admin = ctrl->queues[0];
 	unsigned int i;
 	int ret;
+	u32 vs;
 
 	lockdep_assert_held(&ctrl->shutdown_lock);
 	if (hsm_ctrl_state(ctrl) != PCIEHSM_STATE_CONNECTING)
 		return -ECANCELED;
+	/* It may have gone: then this is found faster than by waiting for it. */
+	vs = readl(ctrl->bar + PCIEHSM_REG_VS);
+	if (PCIEHSM_VS_MAJOR(vs) != PCIEHSM_VS_MAJOR(PCIEHSM_VS_CURRENT))
+		return -ENODEV;
 	pci_set_master(ctrl->pdev);
 	ret = hsm_ctrl_disable(ctrl);
 	if (ret)

@@ -123,7 +123,7 @@ enum hsm_rung {
  * @state:	of the controller
  * @gone:	the card reads as all ones
  * @offline:	PCI error recovery has the channel; it will decide
- * @fatal:	CSTS.CFS is set
+ * @fatal:	CSTS.CFS is set, or CSTS.RDY is not although it should be
  * @admin:	the command is on the admin queue
  * @aborted:	an abort was sent (or should have been) and its time is over too
  */

@@ -15,6 +15,7 @@
 /* What the card's state is, as far as the ladder cares. */
 static void hsm_watchdog_look(struct hsm_ctrl *ctrl, struct hsm_ladder_view *v)
 {
+	bool lost;
 	u32 csts;
 
 	v->state = hsm_ctrl_state(ctrl);
@@ -27,9 +28,12 @@ static void hsm_watchdog_look(struct hsm_ctrl *ctrl, struct hsm_ladder_view *v)
 		return;
 	}
 	csts = readl(ctrl->bar + PCIEHSM_REG_CSTS);
-	if (csts != U32_MAX) {
+	/* Not ready although nobody has disabled it: it has lost its state. */
+	lost = v->state == PCIEHSM_STATE_LIVE && !(csts & PCIEHSM_CSTS_RDY);
+	/* Where nothing answers, some machines read 0. */
+	if (csts != U32_MAX && !(lost && !readl(ctrl->bar + PCIEHSM_REG_VS))) {
 		ctrl->gone_since = 0;
-		v->fatal = csts & PCIEHSM_CSTS_CFS;
+		v->fatal = lost || (csts & PCIEHSM_CSTS_CFS);
 		return;
 	}
 	/*
@@ -180,7 +184,7 @@ void hsm_watchdog(struct work_struct *work)
 
 	switch (rung) {
 	case HSM_RUNG_RESET:
-		hsm_ctrl_reset(ctrl, v.fatal ? "the controller reports a fatal error" :
+		hsm_ctrl_reset(ctrl, v.fatal ? "the card does not go on" :
 					       "a command got no answer");
 		break;
 	case HSM_RUNG_FAIL_START:
