@@ -143,6 +143,27 @@ def test_password_on_the_command_line():
     expect_in('warning', ' '.join(err.split()), 'can be seen by every user of this machine')
 
 
+def test_password_is_wiped_from_the_command_line():
+    machine = Machine('argv')
+    so = machine.secret('so-password-1')
+    machine.ok('hsm', 'init', '-slot', '100', '-label', 'hsm', '-force', '--password-file', so)
+    machine.ok('partition', 'create', '-slot', '100', '--password-file', so)
+    with Terminal([HAADM, 'partition', 'init', '-slot', '0', '-label', 'par0', '-force',
+                   '-password', 'po-password-2'], env=machine.env) as terminal:
+        terminal.wait_for('Enter the cloning domain: ')
+        with open(f'/proc/{terminal.pid}/cmdline', 'rb') as f:
+            words = f.read()
+        terminal.type('a domain')
+        terminal.wait_for('Re-enter the cloning domain: ')
+        terminal.type('another domain')
+        terminal.finish()
+        expect('two domains that differ', terminal.status, CANCELLED)
+    expect('password', b'po-password' in words, False)
+    expect('the rest', b'-password\0' in words, True)
+    expect('partition', json.loads(machine.ok('--json', 'partition', 'show', '-slot', '0'))
+           ['initialised'], False)
+
+
 def test_help():
     machine = Machine('help', 'none')
     text = machine.ok('--help')
