@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "haadm.h"
 
@@ -568,8 +570,48 @@ static enum status apply_synchronize(struct edit *edit, struct ha_config *config
 	return st;
 }
 
+/* Short work shows no progress, nor does any where nobody looks. */
+#define PROGRESS_OBJECTS	50
+#define PROGRESS_MS		1000
+
+struct progress {
+	bool		json;
+	bool		told;		/* something was printed below the password's line */
+	bool		shown;		/* there is a line of progress on the terminal */
+	struct timespec	begun;
+};
+
+static void clear_progress(struct progress *p)
+{
+	if (p->shown)
+		fprintf(stderr, "\r%78s\r", "");
+	p->shown = false;
+}
+
+static void on_progress(void *arg, uint32_t done, uint32_t total, const char *text)
+{
+	struct progress *p = arg;
+	struct timespec now;
+	long ms;
+
+	if (text && !p->json) {
+		clear_progress(p);
+		printf("%s" INDENT "%s\n", p->told ? "" : "\n", text);
+		fflush(stdout);
+		p->told = true;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (now.tv_sec - p->begun.tv_sec) * 1000 + (now.tv_nsec - p->begun.tv_nsec) / 1000000;
+	if (total < PROGRESS_OBJECTS || ms < PROGRESS_MS || !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r" INDENT "%" PRIu32 " of %" PRIu32 " objects, %.0f per second ", done,
+		total, done * 1000.0 / ms);
+	p->shown = true;
+}
+
 enum status cmd_ha_synchronize(struct app *app, struct args *args)
 {
+	struct progress progress = { .json = app->json };
 	struct edit edit = { .app = app, .apply = apply_synchronize,
 			     .label = arg_text(args, "group"), .flag = arg_given(args, "enable") };
 	struct ha_sync_report report = { 0 };
@@ -604,8 +646,10 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 	st = secret_get(app, args, "password", "Enter the password", &secret);
 	if (st)
 		return st;
-	rv = ha_group_synchronize(app->ha, edit.label, secret.data, secret.len, &report, NULL, NULL,
-				  error, sizeof(error));
+	clock_gettime(CLOCK_MONOTONIC, &progress.begun);
+	rv = ha_group_synchronize(app->ha, edit.label, secret.data, secret.len, &report,
+				  on_progress, &progress, error, sizeof(error));
+	clear_progress(&progress);
 	secret_wipe(&secret);
 	if (rv && error[0])
 		return fail(app, rv_status(rv), rv, NULL, "synchronizing group %s: %s", edit.label,
@@ -625,11 +669,15 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 		return ST_OK;
 	}
 	/* Nothing to tell of is the documented output; whatever was done is told. */
-	if (arg_given(args, "verbose") || report.copied || report.deleted || report.conflicts)
+	if (arg_given(args, "verbose") || report.copied || report.deleted || report.conflicts ||
+	    report.failed)
 		printf("\n" INDENT "%" PRIu32 " objects in the group; %" PRIu32 " copies and %" PRIu32
 		       " deletions carried over,\n" INDENT "%" PRIu32 " conflicting changes "
 		       "decided by their versions.\n", report.objects, report.copied,
 		       report.deleted, report.conflicts);
+	if (report.failed)
+		printf(INDENT "%" PRIu32 " objects could not be brought to every member.\n",
+		       report.failed);
 	printf("\n" INDENT "Synchronization completed.\n");
 	return ST_OK;
 }

@@ -203,6 +203,9 @@ def test_synchronize():
                                      '--password-file', password), '1 objects in the group; 0 c')
     out = machine.ok('partition', 'contents', '-slot', '0', '--password-file', password)
     expect_in('table', out, 'only here')
+    out = machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file', password,
+                     LOOPBACK_CARDS='154438:865287')
+    expect_in('a member that is not there', out, f'member {PAR1} is left out')
 
 
 def test_member_with_the_only_copy():
