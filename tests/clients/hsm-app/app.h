@@ -55,6 +55,7 @@ struct app {
 	unsigned int		threads;
 	double			duration;	/* seconds; 0: until SIGTERM */
 	double			churn;		/* seconds between new keys; 0: none */
+	double			slow;		/* ms, to report calls that take longer; 0: do not */
 	CK_FUNCTION_LIST	*p11;
 	CK_SLOT_ID		slot;
 	struct count		count;

@@ -87,6 +87,9 @@ CK_RV call_ended(struct app *app, const char *function, uint64_t begun, CK_RV rv
 	keep_greatest(&app->count.longest_us, took);
 	if (!strcmp(function, "C_Sign"))
 		keep_greatest(&app->count.longest_sign_us, took);
+	if (app->slow > 0 && (double)took / 1000 > app->slow)
+		fprintf(stderr, "hsm-app: at %.3f s: %s took %.1f ms\n", elapsed(app), function,
+			(double)took / 1000);
 	if (rv != CKR_OK) {
 		app->count.failed++;
 		fprintf(stderr, "hsm-app: at %.3f s: %s failed after %.1f ms: %s\n", elapsed(app),

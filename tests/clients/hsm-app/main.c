@@ -25,6 +25,7 @@ static const char usage[] =
 "  --threads N        that sign (default: 4)\n"
 "  --duration S       end after so many seconds (default: on SIGTERM or SIGINT)\n"
 "  --change S         seconds between new keys (default: 2; 0: none)\n"
+"  --slow MS          also report calls that take longer than this\n"
 "  --prefix TEXT      how the labels of its keys begin (default: hsm-app)\n"
 "  --verify-all       only find every private key of its own, and try it\n"
 "\n"
@@ -38,6 +39,7 @@ enum {
 	OPT_THREADS,
 	OPT_DURATION,
 	OPT_CHANGE,
+	OPT_SLOW,
 	OPT_PREFIX,
 	OPT_VERIFY_ALL,
 	OPT_HELP,
@@ -51,6 +53,7 @@ static const struct option options[] = {
 	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "duration", required_argument, NULL, OPT_DURATION },
 	{ "change", required_argument, NULL, OPT_CHANGE },
+	{ "slow", required_argument, NULL, OPT_SLOW },
 	{ "prefix", required_argument, NULL, OPT_PREFIX },
 	{ "verify-all", no_argument, NULL, OPT_VERIFY_ALL },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -171,6 +174,9 @@ int main(int argc, char **argv)
 			break;
 		case OPT_CHANGE:
 			app.churn = number("change", optarg, 0, 1e9);
+			break;
+		case OPT_SLOW:
+			app.slow = number("slow", optarg, 0, 1e9);
 			break;
 		case OPT_PREFIX:
 			app.prefix = optarg;
