@@ -82,7 +82,7 @@ bool fwmsg_has(const struct fwmsg *m, uint16_t id);
 uint32_t fwmsg_get_u32(const struct fwmsg *m, uint16_t id);
 uint64_t fwmsg_get_u64(const struct fwmsg *m, uint16_t id);
 
-/** fwmsg_get_attr() - value of the @n-th attribute of the answer's template; returns its len field */
+/** fwmsg_get_attr() - the @n-th attribute of the answer's template; returns its len field */
 uint32_t fwmsg_get_attr(const struct fwmsg *m, unsigned int n, uint32_t *type,
 			const uint8_t **value);
 

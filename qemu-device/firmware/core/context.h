@@ -85,7 +85,7 @@ struct context {
 
 struct contexts {
 	pthread_mutex_t		lock;
-	pthread_cond_t		idle;		/* a closing context has no users any more */
+	pthread_cond_t		idle;	/* a closing context has no users any more */
 	unsigned int		count;
 	unsigned int		max;
 	struct context		*buckets[CONTEXT_BUCKETS];

@@ -59,9 +59,10 @@ static const char *const statements[ST_COUNT] = {
 	[ST_GET_RECORD]	= "SELECT counter, sealed FROM record WHERE number = ?1",
 	[ST_DELETE_RECORD] = "DELETE FROM record WHERE number = ?1",
 	[ST_LIST_RECORDS] = "SELECT number, counter FROM record WHERE number >= 0 ORDER BY number",
-	[ST_PUT_OBJECT]	= "INSERT INTO object (id, seq, counter, writer, deleted, ouid, sealed) "
-			  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET "
-			  "seq = ?2, counter = ?3, writer = ?4, deleted = ?5, ouid = ?6, sealed = ?7",
+	[ST_PUT_OBJECT]	= "INSERT INTO object "
+			  "(id, seq, counter, writer, deleted, ouid, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET "
+			  "seq = ?2, counter = ?3, writer = ?4, deleted = ?5, "
+			  "ouid = ?6, sealed = ?7",
 	[ST_LIST_OBJECTS] = "SELECT id, seq, counter, writer, deleted, ouid, sealed FROM object "
 			    "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
 	[ST_DELETE_OBJECTS] = "DELETE FROM object WHERE id BETWEEN ?1 AND ?2",
@@ -651,8 +652,8 @@ static int configure(struct store *s, const struct opening *o, bool durable, boo
 		return fail(o, -EBADMSG, "%s is a database, but not the store of an HSM; give "
 			    "another path", o->path);
 	if (!*blank && schema != STORE_SCHEMA)
-		return fail(o, -EBADMSG, "the store %s has format %lld, this firmware knows %d; use "
-			    "the firmware that wrote it", o->path, (long long)schema, STORE_SCHEMA);
+		return fail(o, -EBADMSG, "the store %s has format %lld, this firmware knows %d; "
+			    "use the firmware that wrote it", o->path, (long long)schema, STORE_SCHEMA);
 	return 0;
 }
 
