@@ -88,7 +88,7 @@
  *      not open: PCIEHSM_CKR_CHANNEL_DATA, and the channel ends.
  *   offer:  fields OFFER_KEY (the recipient's public key, 97 bytes uncompressed),
  *           SERIAL (the target partition's), NONCE (16 random bytes), CERTIFICATES,
- *           SIGNATURE (ECDSA P-384 with SHA-384, DER, by the identity key, over
+ *           OFFER_SIGNATURE (ECDSA P-384 with SHA-384, DER, by the identity key, over
  *           "pciehsm offer v1" and the four fields before, as encoded, in
  *           this order; here the order has a meaning).
  *   hello:  fields ENC (97 bytes), SERIAL (the source partition's), CERTIFICATES,
