@@ -112,4 +112,80 @@ typedef struct {
 } CK_EDDSA_PARAMS;
 #endif
 
+/* ---- results ---- */
+
+#ifndef CKR_OPERATION_CANCEL_FAILED
+#define CKR_OPERATION_CANCEL_FAILED	0x00000202UL
+#endif
+
+/* ---- interfaces ---- */
+
+#ifndef CKF_INTERFACE_FORK_SAFE
+#define CKF_INTERFACE_FORK_SAFE		0x00000001UL
+#define CKF_FIND_OBJECTS		0x00000040UL
+
+typedef struct {
+	CK_UTF8CHAR	*pInterfaceName;
+	void		*pFunctionList;
+	CK_FLAGS	flags;
+} CK_INTERFACE;
+
+typedef CK_RV (*CK_C_GetInterfaceList)(CK_INTERFACE *list, CK_ULONG *count);
+typedef CK_RV (*CK_C_GetInterface)(CK_UTF8CHAR *name, CK_VERSION *version,
+				   CK_INTERFACE **interface, CK_FLAGS flags);
+typedef CK_RV (*CK_C_LoginUser)(CK_SESSION_HANDLE session, CK_USER_TYPE type, CK_UTF8CHAR *pin,
+				CK_ULONG pin_len, CK_UTF8CHAR *name, CK_ULONG name_len);
+typedef CK_RV (*CK_C_SessionCancel)(CK_SESSION_HANDLE session, CK_FLAGS flags);
+
+/* Four families of message functions, alike in pairs */
+typedef CK_RV (*CK_C_MessageInit)(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+				  CK_OBJECT_HANDLE key);
+typedef CK_RV (*CK_C_MessageFinal)(CK_SESSION_HANDLE session);
+typedef CK_RV (*CK_C_CryptMessage)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
+				   CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *in, CK_ULONG in_len,
+				   CK_BYTE *out, CK_ULONG *out_len);
+typedef CK_RV (*CK_C_CryptMessageBegin)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
+					CK_BYTE *aad, CK_ULONG aad_len);
+typedef CK_RV (*CK_C_CryptMessageNext)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
+				       CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+				       CK_ULONG *out_len, CK_FLAGS flags);
+typedef CK_RV (*CK_C_MessageBegin)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len);
+/* the whole message, or the next part of it */
+typedef CK_RV (*CK_C_SignMessage)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
+				  CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
+				  CK_ULONG *signature_len);
+typedef CK_RV (*CK_C_VerifyMessage)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
+				    CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
+				    CK_ULONG signature_len);
+
+/* The list of 2.40, version and all, and what follows it in 3.0. */
+typedef struct {
+	CK_FUNCTION_LIST	v2;
+	CK_C_GetInterfaceList	C_GetInterfaceList;
+	CK_C_GetInterface	C_GetInterface;
+	CK_C_LoginUser		C_LoginUser;
+	CK_C_SessionCancel	C_SessionCancel;
+	CK_C_MessageInit	C_MessageEncryptInit;
+	CK_C_CryptMessage	C_EncryptMessage;
+	CK_C_CryptMessageBegin	C_EncryptMessageBegin;
+	CK_C_CryptMessageNext	C_EncryptMessageNext;
+	CK_C_MessageFinal	C_MessageEncryptFinal;
+	CK_C_MessageInit	C_MessageDecryptInit;
+	CK_C_CryptMessage	C_DecryptMessage;
+	CK_C_CryptMessageBegin	C_DecryptMessageBegin;
+	CK_C_CryptMessageNext	C_DecryptMessageNext;
+	CK_C_MessageFinal	C_MessageDecryptFinal;
+	CK_C_MessageInit	C_MessageSignInit;
+	CK_C_SignMessage	C_SignMessage;
+	CK_C_MessageBegin	C_SignMessageBegin;
+	CK_C_SignMessage	C_SignMessageNext;
+	CK_C_MessageFinal	C_MessageSignFinal;
+	CK_C_MessageInit	C_MessageVerifyInit;
+	CK_C_VerifyMessage	C_VerifyMessage;
+	CK_C_MessageBegin	C_VerifyMessageBegin;
+	CK_C_VerifyMessage	C_VerifyMessageNext;
+	CK_C_MessageFinal	C_MessageVerifyFinal;
+} CK_FUNCTION_LIST_3_0;
+#endif
+
 #endif /* PCIEHSM_PKCS11_3_H */

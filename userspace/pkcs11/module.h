@@ -247,6 +247,9 @@ void sessions_forget(void);
 CK_RV session_object(struct session *session, CK_OBJECT_HANDLE handle, struct ha_ouid *ouid,
 		     struct object_info *info);
 
+/** session_end_search() - C_FindObjectsFinal, whether there is one or not */
+void session_end_search(struct session *session);
+
 /**
  * template_token() - will this template make a token object, and may this session?
  * @token_object: in: what it is without CKA_TOKEN; out

@@ -324,6 +324,13 @@ CK_RV C_FindObjects(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE *objects, CK_ULON
 	return session_leave(session, rv);
 }
 
+void session_end_search(struct session *session)
+{
+	free(session->found);
+	session->found = NULL;
+	session->finding = false;
+}
+
 CK_RV C_FindObjectsFinal(CK_SESSION_HANDLE handle)
 {
 	struct session *session;
@@ -333,8 +340,6 @@ CK_RV C_FindObjectsFinal(CK_SESSION_HANDLE handle)
 		return rv;
 	if (!session->finding)
 		return session_leave(session, CKR_OPERATION_NOT_INITIALIZED);
-	free(session->found);
-	session->found = NULL;
-	session->finding = false;
+	session_end_search(session);
 	return session_leave(session, CKR_OK);
 }

@@ -2,6 +2,9 @@
 /* Initialisation, slots, tokens, sessions, logins. */
 #include "fixture.h"
 
+CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE **interface,
+		     CK_FLAGS flags);
+
 static void initialize_arguments(void **state)
 {
 	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
@@ -58,6 +61,55 @@ static void every_function_is_there(void **state)
 	IS(CKR_ARGUMENTS_BAD, C_GetFunctionList(NULL));
 	assert_int_equal(p11->version.major, 2);
 	assert_int_equal(p11->version.minor, 40);
+}
+
+static void interfaces(void **state)
+{
+	CK_C_GetInterfaceList get_list;
+	CK_INTERFACE list[4], *found;
+	CK_VERSION v3 = { 3, 0 }, v2 = { 2, 40 }, v9 = { 9, 0 };
+	CK_FUNCTION_LIST_3_0 *f;
+	CK_MECHANISM mech = { CKM_SHA256, NULL, 0 };
+	CK_SESSION_HANDLE s;
+	CK_ULONG n = 1;
+	CK_INFO info;
+
+	(void)state;
+	OK(C_GetInterface(NULL, NULL, &found, 0));
+	f = found->pFunctionList;
+	assert_int_equal(f->v2.version.major, 3);
+	assert_true(found->flags & CKF_INTERFACE_FORK_SAFE);
+	get_list = f->C_GetInterfaceList;
+	IS(CKR_ARGUMENTS_BAD, get_list(list, NULL));
+	IS(CKR_BUFFER_TOO_SMALL, get_list(list, &n));
+	assert_int_equal(n, 2);
+	OK(get_list(list, &n));
+	assert_string_equal((char *)list[1].pInterfaceName, "PKCS 11");
+	OK(C_GetInterface((CK_UTF8CHAR *)"PKCS 11", &v2, &found, CKF_INTERFACE_FORK_SAFE));
+	assert_ptr_equal(found->pFunctionList, p11);
+	OK(C_GetInterface((CK_UTF8CHAR *)"PKCS 11", &v3, &found, 0));
+	IS(CKR_FUNCTION_FAILED, C_GetInterface((CK_UTF8CHAR *)"PKCS 11", &v9, &found, 0));
+	IS(CKR_FUNCTION_FAILED, C_GetInterface((CK_UTF8CHAR *)"Vendor", NULL, &found, 0));
+	IS(CKR_FUNCTION_FAILED, C_GetInterface(NULL, NULL, &found, 1UL << 30));
+	IS(CKR_ARGUMENTS_BAD, C_GetInterface(NULL, NULL, NULL, 0));
+
+	OK(f->v2.C_GetInfo(&info));
+	assert_int_equal(info.cryptokiVersion.major, 3);
+	s = session();
+	IS(CKR_USER_TYPE_INVALID, f->C_LoginUser(s, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN),
+						 (CK_BYTE *)"somebody", 8));
+	OK(f->C_LoginUser(s, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN), NULL, 0));
+	OK(p11->C_DigestInit(s, &mech));
+	OK(p11->C_FindObjectsInit(s, NULL, 0));
+	OK(f->C_SessionCancel(s, CKF_DIGEST));
+	OK(p11->C_DigestInit(s, &mech));
+	IS(CKR_OPERATION_ACTIVE, p11->C_FindObjectsInit(s, NULL, 0));
+	OK(f->C_SessionCancel(s, CKF_FIND_OBJECTS));
+	OK(p11->C_FindObjectsInit(s, NULL, 0));
+	IS(CKR_OPERATION_ACTIVE, p11->C_DigestInit(s, &mech));
+	IS(CKR_FUNCTION_NOT_SUPPORTED, f->C_MessageSignInit(s, &mech, 1));
+	IS(CKR_SESSION_HANDLE_INVALID, f->C_MessageSignInit(0, &mech, 1));
+	IS(CKR_SESSION_HANDLE_INVALID, f->C_SessionCancel(0, CKF_DIGEST));
 }
 
 static void info_and_slots(void **state)
@@ -257,6 +309,30 @@ static void set_pin(void **state)
 	OK(p11->C_Login(s, CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
 }
 
+/* A password that somebody else has set lets its owner do nothing but change it. */
+static void password_of_somebody_else(void **state)
+{
+	static const char first[] = "first-password";
+	struct pciehsm_bus *bus = loopback_bus(lb);
+	struct pciehsm_transport *t = cards_open(bus, PARTITION_A);
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_ATTRIBUTE attr = ATTR(CKA_CLASS, class);
+	CK_SESSION_HANDLE s = session();
+
+	(void)state;
+	if (slot == SLOT_A) {
+		OK(pciehsm_login(t, PCIEHSM_ROLE_CO, CO_PIN, strlen(CO_PIN), NULL, NULL));
+		OK(pciehsm_role_reset_pin(t, PCIEHSM_ROLE_CU, first, strlen(first)));
+		OK(p11->C_Login(s, 0x80000001UL, (CK_BYTE *)first, strlen(first)));
+		IS(CKR_PIN_EXPIRED, p11->C_FindObjectsInit(s, &attr, 1));
+		OK(p11->C_SetPIN(s, (CK_BYTE *)first, strlen(first), (CK_BYTE *)CU_PIN,
+				 strlen(CU_PIN)));
+		OK(p11->C_FindObjectsInit(s, &attr, 1));
+	}
+	t->ops->close(t);
+	bus->ops->close(bus);
+}
+
 static void ten_thousand_sessions(void **state)
 {
 	CK_SESSION_HANDLE *s = calloc(10000, sizeof(*s));
@@ -320,12 +396,14 @@ int main(void)
 		cmocka_unit_test(initialize_arguments),
 		cmocka_unit_test(nothing_works_before_initialize),
 		cmocka_unit_test(every_function_is_there),
+		IN_MODULE(interfaces),
 		IN_MODULE(info_and_slots),
 		IN_MODULE(mechanisms),
 		IN_MODULE(sessions),
 		IN_MODULE(login_states),
 		IN_MODULE(security_officer),
 		IN_MODULE(set_pin),
+		IN_MODULE(password_of_somebody_else),
 		IN_MODULE(ten_thousand_sessions),
 		IN_MODULE(legacy_functions),
 		IN_MODULE(randomness),
