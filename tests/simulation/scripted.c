@@ -4,36 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests.h"
+#include "scripted.h"
 
-#define CHECK(what) do { \
-	if (!(what)) \
-		sim_fail("%s:%d: not so: %s", __func__, __LINE__, #what); \
-} while (0)
-
-#define CHECK_RV(call, want) do { \
-	CK_RV got_ = (call); \
-	if (got_ != (want)) \
-		sim_fail("%s:%d: %s gives %s", __func__, __LINE__, #call, \
-			 pciehsm_rv_name(got_)); \
-} while (0)
-
-#define LOGIN(p) CHECK_RV(ha_login((p)->token, PCIEHSM_ROLE_CO, CO_PIN, strlen(CO_PIN), NULL), \
-			  CKR_OK)
-
-struct key {
-	struct ha_ouid	pub, priv;
-	unsigned char	point[80];
-	size_t		len;
-};
-
-static void new_key(struct process *p, const char *label, bool token, struct key *key)
+void key_made(struct process *p, const char *label, bool token, struct key *key)
 {
 	CHECK_RV(make_pair(p, 1, label, token, &key->pub, &key->priv), CKR_OK);
 	CHECK_RV(get_point(p, 1, &key->pub, key->point, &key->len), CKR_OK);
 }
 
-static void use_key(struct process *p, const struct key *key)
+void key_works(struct process *p, const struct key *key)
 {
 	bool verified = false;
 
@@ -41,7 +20,7 @@ static void use_key(struct process *p, const struct key *key)
 	CHECK(verified);
 }
 
-static bool exists_on(unsigned int card, const struct ha_ouid *ouid)
+bool exists_on(unsigned int card, const struct ha_ouid *ouid)
 {
 	struct pciehsm_transport *t = machine_direct(card, true);
 	CK_RV rv = pciehsm_object_get(t, 0, ouid->b, NULL, 0, NULL);
@@ -50,7 +29,7 @@ static bool exists_on(unsigned int card, const struct ha_ouid *ouid)
 	return rv == CKR_OK;
 }
 
-static enum ha_member_state state_of(struct process *p, unsigned int index)
+enum ha_member_state state_of(struct process *p, unsigned int index)
 {
 	static struct ha_group_status status;
 
@@ -69,7 +48,7 @@ static void replicates(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &key);
+	key_made(&p, "a", true, &key);
 	CHECK(exists_on(0, &key.priv) && exists_on(1, &key.priv));
 	CHECK(members_equal(2));
 	CHECK_RV(ha_destroy(p.token, 1, &key.priv), CKR_OK);
@@ -87,11 +66,11 @@ static void survives_removal(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	machine_pull(0);
 	for (i = 0; i < 10; i++)
-		use_key(&p, &a);
-	new_key(&p, "b", true, &b);
+		key_works(&p, &a);
+	key_made(&p, "b", true, &b);
 	CHECK_RV(ha_destroy(p.token, 1, &a.pub), CKR_OK);
 	CHECK(state_of(&p, 0) == HA_MEMBER_DOWN);
 	machine_return(0);
@@ -101,8 +80,8 @@ static void survives_removal(void *arg)
 	CHECK(!exists_on(0, &a.pub) && exists_on(0, &b.priv));
 	CHECK(members_equal(2));
 	machine_pull(1);
-	use_key(&p, &a);
-	use_key(&p, &b);
+	key_works(&p, &a);
+	key_works(&p, &b);
 	machine_return(1);
 	process_stop(&p);
 }
@@ -137,11 +116,11 @@ static void replaces_member(void *arg)
 	process_start(&p, 1, 0);
 	process_start(&admin, 2, HA_OPEN_ADMIN);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	snprintf(old, sizeof(old), "%s", machine_serial(1));
 	machine_reinit(1);
 	for (i = 0; i < 10; i++)
-		use_key(&p, &a);
+		key_works(&p, &a);
 	CHECK(state_of(&admin, 1) == HA_MEMBER_DOWN);
 	CHECK_RV(ha_group_admit(admin.ha, GROUP_LABEL, machine_serial(1), CO_PIN, strlen(CO_PIN),
 				error, sizeof(error)), CKR_OK);
@@ -149,14 +128,14 @@ static void replaces_member(void *arg)
 			      sizeof(error)));
 	sim_sleep(SIM_SECOND);
 	CHECK(exists_on(1, &a.priv));
-	new_key(&p, "b", true, &b);
+	key_made(&p, "b", true, &b);
 	CHECK(exists_on(1, &b.priv));
 	CHECK(!ha_config_edit(admin.ha, drop_second, NULL, error, sizeof(error)));
 	sim_sleep(SIM_SECOND);
 	CHECK(members_equal(2));
 	machine_pull(0);
-	use_key(&p, &a);
-	use_key(&p, &b);
+	key_works(&p, &a);
+	key_works(&p, &b);
 	machine_return(0);
 	process_stop(&admin);
 	process_stop(&p);
@@ -191,9 +170,9 @@ static void refused_member(void *arg)
 	t->ops->close(t);
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	for (i = 0; i < 20; i++) {
-		use_key(&p, &a);
+		key_works(&p, &a);
 		sim_sleep(10 * SIM_SECOND);
 	}
 	CHECK(state_of(&p, 1) == HA_MEMBER_REFUSED);
@@ -217,11 +196,11 @@ static void hang(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	machine_hang(0, sim_now() + 60 * SIM_SECOND, true);
 	for (i = 0; i < 50; i++) {
 		begun = sim_now();
-		use_key(&p, &a);
+		key_works(&p, &a);
 		if (sim_now() - begun > longest)
 			longest = sim_now() - begun;
 	}
@@ -244,21 +223,21 @@ static void session_objects(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", false, &a);
+	key_made(&p, "a", false, &a);
 	CHECK_RV(make_aes(&p, 2, "b", false, &key), CKR_OK);
 	machine_pull(0);
-	use_key(&p, &a);
+	key_works(&p, &a);
 	CHECK_RV(encrypt_parts(&p, 2, &key), CKR_OK);
 	machine_return(0);
 	sim_sleep(3 * SIM_SECOND);
 	/* It was given to the member that came back. */
 	machine_pull(1);
-	use_key(&p, &a);
+	key_works(&p, &a);
 	CHECK_RV(encrypt_parts(&p, 2, &key), CKR_OK);
 	machine_return(1);
 	ha_session_close(p.token, 2);
 	CHECK_RV(encrypt_parts(&p, 1, &key), CKR_KEY_HANDLE_INVALID);
-	use_key(&p, &a);
+	key_works(&p, &a);
 	process_stop(&p);
 }
 
@@ -271,11 +250,11 @@ static void reset(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", false, &a);
+	key_made(&p, "a", false, &a);
 	for (i = 0; i < 10; i++) {
 		machine_reset((unsigned int)i % 2);
-		use_key(&p, &a);
-		use_key(&p, &a);
+		key_works(&p, &a);
+		key_works(&p, &a);
 		sim_sleep(100000);
 	}
 	process_stop(&p);
@@ -290,7 +269,7 @@ static void all_lost(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	machine_pull(0);
 	machine_pull(1);
 	CHECK_RV(sign_and_verify(&p, 1, &a.priv, a.point, a.len, &verified), CKR_DEVICE_REMOVED);
@@ -299,7 +278,7 @@ static void all_lost(void *arg)
 	machine_return(1);
 	sim_sleep(SIM_SECOND);
 	/* activeEnhanced: nobody has to log in again. */
-	use_key(&p, &a);
+	key_works(&p, &a);
 	machine_return(0);
 	process_stop(&p);
 }
@@ -313,17 +292,17 @@ static void broken_file(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	simenv_write("{ \"version\": 1,\n  \"groups\": [ ");
 	sim_sleep(SIM_SECOND);
 	error = ha_config_error(p.ha);
 	CHECK(error && strstr(error, "line 2"));
 	free(error);
-	use_key(&p, &a);
+	key_works(&p, &a);
 	make_group(1);
 	sim_sleep(SIM_SECOND);
 	CHECK(!ha_config_error(p.ha));
-	use_key(&p, &a);
+	key_works(&p, &a);
 	process_stop(&p);
 }
 
@@ -343,16 +322,16 @@ static void standby(void *arg)
 	simenv_write(text);
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	for (i = 0; i < 20; i++)
-		use_key(&p, &a);
+		key_works(&p, &a);
 	CHECK(exists_on(1, &a.priv));
 	t = machine_direct(1, false);
 	CHECK_RV(pciehsm_partition_info(t, &info), CKR_OK);
 	CHECK(info.stats[PCIEHSM_STAT_SIGN] == 0);
 	t->ops->close(t);
 	machine_pull(0);
-	use_key(&p, &a);
+	key_works(&p, &a);
 	machine_return(0);
 	process_stop(&p);
 }
@@ -367,9 +346,9 @@ static void synchronizes(void *arg)
 	(void)arg;
 	process_start(&p, 1, 0);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	machine_pull(1);
-	new_key(&p, "b", true, &b);
+	key_made(&p, "b", true, &b);
 	CHECK_RV(ha_destroy(p.token, 1, &a.priv), CKR_OK);
 	process_stop(&p);
 	machine_return(1);
@@ -417,25 +396,22 @@ static void without_threads(void *arg)
 	(void)arg;
 	process_start(&p, 1, HA_OPEN_NO_THREADS);
 	LOGIN(&p);
-	new_key(&p, "a", true, &a);
+	key_made(&p, "a", true, &a);
 	machine_pull(0);
-	use_key(&p, &a);
-	new_key(&p, "b", true, &b);
+	key_works(&p, &a);
+	key_made(&p, "b", true, &b);
 	machine_return(0);
 	sim_sleep(SIM_SECOND);
-	use_key(&p, &a);
+	key_works(&p, &a);
 	CHECK(exists_on(0, &b.priv));
 	CHECK(members_equal(2));
 	machine_pull(1);
-	use_key(&p, &b);
+	key_works(&p, &b);
 	machine_return(1);
 	process_stop(&p);
 }
 
-static const struct {
-	const char	*name;
-	void		(*fn)(void *arg);
-} tests[] = {
+static const struct scripted tests[] = {
 	{ "created, replicated, deleted everywhere", replicates },
 	{ "a member is pulled out and comes back", survives_removal },
 	{ "a member is replaced under a running process", replaces_member },
@@ -452,17 +428,17 @@ static const struct {
 	{ "without threads the same inside calls", without_threads },
 };
 
-unsigned int scripted_tests(unsigned int *number)
+static unsigned int run_list(const struct scripted *list, unsigned int n, unsigned int *number)
 {
 	unsigned int i, failed = 0;
 
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+	for (i = 0; i < n; i++) {
 		simenv_reset();
 		machine_start(2);
 		make_group(2);
-		sim_start(1 + i, tests[i].fn, NULL);
+		sim_start(1 + *number, list[i].fn, NULL);
 		machine_stop();
-		printf("%sok %u - %s\n", sim_failures() ? "not " : "", ++*number, tests[i].name);
+		printf("%sok %u - %s\n", sim_failures() ? "not " : "", ++*number, list[i].name);
 		if (sim_failures()) {
 			sim_history(60);
 			failed++;
@@ -472,7 +448,22 @@ unsigned int scripted_tests(unsigned int *number)
 	return failed;
 }
 
+static unsigned int admin_count(void)
+{
+	unsigned int n = 0;
+
+	while (admin_tests[n].name)
+		n++;
+	return n;
+}
+
+unsigned int scripted_tests(unsigned int *number)
+{
+	return run_list(tests, sizeof(tests) / sizeof(tests[0]), number) +
+	       run_list(admin_tests, admin_count(), number);
+}
+
 unsigned int scripted_count(void)
 {
-	return sizeof(tests) / sizeof(tests[0]);
+	return sizeof(tests) / sizeof(tests[0]) + admin_count();
 }

@@ -117,6 +117,8 @@ int ha_open(struct ha_env *env, unsigned int flags, struct ha **out)
 	ha_config_defaults(ha->config);
 	ha_config_reload(ha);
 	ha_devices_refresh(ha, false);
+	/* What is there from the start is no event. */
+	ha->n_events = 0;
 	ha->polled_at = ha_now(ha);
 	if (ha_threaded(ha)) {
 		err = start_threads(ha);

@@ -149,8 +149,7 @@ void ha_slots_changed(struct ha *ha)
 
 	if (n < 0)
 		n = 0;
-	/* Nobody waits yet for what is there when the engine opens. */
-	for (i = 0; i < n && ha->slots; i++) {
+	for (i = 0; i < n; i++) {
 		const struct ha_slot *was = slot_in(ha->slots, ha->n_slots, now[i].id);
 
 		if (!was || memcmp(was, &now[i], sizeof(*was)))
@@ -160,7 +159,7 @@ void ha_slots_changed(struct ha *ha)
 		if (!slot_in(now, n, ha->slots[i].id))
 			add_event(ha, ha->slots[i].id);
 	free(ha->slots);
-	ha->slots = now ? now : calloc(1, sizeof(*ha->slots));
+	ha->slots = now;
 	ha->n_slots = n;
 	if (ha->n_events)
 		ha_wake_all(ha, &ha->changed);
