@@ -74,7 +74,8 @@ void cards_group(const char *path, bool ha_only)
 	}
 	fprintf(f, "{ \"version\": 1, \"recovery_mode\": \"activeEnhanced\", \"retry_count\": -1,\n"
 		"  \"retry_interval\": 60, \"ha_only\": %s, \"groups\": [\n"
-		"  { \"label\": \"" GROUP_LABEL "\", \"number\": \"" GROUP_NUMBER "\", \"slot\": %d,\n"
+		"  { \"label\": \"" GROUP_LABEL "\", \"number\": \"" GROUP_NUMBER "\",\n"
+		"    \"slot\": %d,\n"
 		"    \"members\": [ { \"serial\": \"" PARTITION_A "\" },\n"
 		"                 { \"serial\": \"" PARTITION_B "\" } ] } ] }\n",
 		ha_only ? "true" : "false", GROUP_SLOT);

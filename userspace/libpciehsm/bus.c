@@ -249,7 +249,9 @@ static bool bus_watch(struct pciehsm_bus *bus, unsigned int timeout_ms)
 		left = deadline - now_ms();
 		if (left < 0)
 			left = 0;
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), left > INT_MAX ? INT_MAX : (int)left) <= 0)
+		if (left > INT_MAX)
+			left = INT_MAX;
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), (int)left) <= 0)
 			continue;
 		if (fds[1].revents)
 			changed |= drain_nodes(b->nodes);

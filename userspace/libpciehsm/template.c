@@ -303,8 +303,8 @@ static CK_RV give_value(CK_ATTRIBUTE *attr, const struct pmsg_span *value, int d
 }
 
 /*
- * C_GetAttributeValue on CKF_ARRAY_ATTRIBUTE (PKCS#11 2.40, 5.7): with pValue the array's entries say
- * where each value goes, by the same rules as a template of its own.
+ * C_GetAttributeValue on CKF_ARRAY_ATTRIBUTE (PKCS#11 2.40, 5.7): with pValue the array's
+ * entries say where each value goes, by the same rules as a template of its own.
  */
 static CK_RV give_template(CK_ATTRIBUTE *attr, const struct pmsg_span *value)
 {

@@ -192,7 +192,8 @@ CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_H
 		return session_leave(session, rv);
 	rv = key_for(session, base, mechanism->mechanism, USAGE_DERIVE, &ouid, &info);
 	if (rv == CKR_OK)
-		rv = ha_derive(session->token->ha, session->number, &mech.m, &ouid, attrs, n, &made);
+		rv = ha_derive(session->token->ha, session->number, &mech.m, &ouid, attrs, n,
+			       &made);
 	mechanism_wipe(&mech);
 	if (rv == CKR_OK)
 		rv = session_made(session, &made, token_object, key);

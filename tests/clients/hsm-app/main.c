@@ -74,8 +74,8 @@ static double number(const char *name, const char *text, double least, double mo
 	double value = strtod(text, &end);
 
 	if (end == text || *end || value < least || value > most) {
-		snprintf(message, sizeof(message), "--%s %s: not a number from %g to %g", name, text,
-			 least, most);
+		snprintf(message, sizeof(message), "--%s %s: not a number from %g to %g", name,
+			 text, least, most);
 		wrong_usage(message);
 	}
 	return value;

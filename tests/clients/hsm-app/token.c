@@ -58,8 +58,8 @@ static bool find_slot(struct app *app)
 	}
 	free(slots);
 	if (!found)
-		fprintf(stderr, "hsm-app: none of the %lu slots holds a token with the label \"%s\"\n",
-			n, app->token);
+		fprintf(stderr, "hsm-app: none of the %lu tokens has the label \"%s\"\n", n,
+			app->token);
 	return found;
 }
 

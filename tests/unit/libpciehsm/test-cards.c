@@ -24,7 +24,8 @@ static CK_BBOOL yes = CK_TRUE;
 static void rv_is(CK_RV rv, CK_RV wanted, const char *what, int line)
 {
 	if (rv != wanted) {
-		print_error("%s: %s, wanted %s\n", what, pciehsm_rv_name(rv), pciehsm_rv_name(wanted));
+		print_error("%s: %s, wanted %s\n", what, pciehsm_rv_name(rv),
+			    pciehsm_rv_name(wanted));
 		_fail(__FILE__, line);
 	}
 }
@@ -239,7 +240,8 @@ static void keys(void **state)
 	assert_int_equal(len, 40);
 	OK(pciehsm_wrap(a, 2, &kwp, name(2, 1), name(2, 2), out, &len));
 	OK(pciehsm_unwrap(a, 2, &kwp, name(2, 1), out, len, name(2, 3), 0, unwrapped, 3, NULL));
-	OK(pciehsm_generate_key_pair(a, 2, &pair, name(2, 4), name(2, 5), 0, pub, 2, priv, 2, NULL));
+	OK(pciehsm_generate_key_pair(a, 2, &pair, name(2, 4), name(2, 5), 0, pub, 2, priv, 2,
+				     NULL));
 	OK(pciehsm_object_get(a, 2, name(2, 4), &ask, 1, NULL));
 	ecdh.pParameter = &params;
 	ecdh.ulParameterLen = sizeof(params);

@@ -156,7 +156,8 @@ static void login_fields(void **state)
 
 	(void)state;
 	answer_u32(PCIEHSM_F_FLAGS, PCIEHSM_LOGIN_MUST_CHANGE);
-	assert_int_equal(pciehsm_login(&fake, PCIEHSM_ROLE_CO, "password", 8, &flags, NULL), CKR_OK);
+	assert_int_equal(pciehsm_login(&fake, PCIEHSM_ROLE_CO, "password", 8, &flags, NULL),
+			 CKR_OK);
 	assert_int_equal(flags, PCIEHSM_LOGIN_MUST_CHANGE);
 	assert_int_equal(requested_u32(PCIEHSM_F_ROLE), PCIEHSM_ROLE_CO);
 	pin = requested(PCIEHSM_F_PIN, &len);

@@ -281,7 +281,8 @@ static void digests(void **state)
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		CK_MECHANISM mech = { known[i].type, NULL, 0 };
 
-		EVP_Digest(data, 1000, right, &right_len, EVP_get_digestbyname(known[i].name), NULL);
+		EVP_Digest(data, 1000, right, &right_len, EVP_get_digestbyname(known[i].name),
+			   NULL);
 		OK(p11->C_DigestInit(s, &mech));
 		len = sizeof(out);
 		OK(p11->C_Digest(s, data, 1000, out, &len));

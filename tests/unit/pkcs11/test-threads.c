@@ -290,6 +290,47 @@ static void member_goes_and_comes(void **state)
 	destroy_all(s);
 }
 
+/* An application that forbids threads is served all the same, within its own calls. */
+static void no_threads_of_ours(void **state)
+{
+	CK_C_INITIALIZE_ARGS args = {
+		.flags = CKF_OS_LOCKING_OK | CKF_LIBRARY_CANT_CREATE_OS_THREADS,
+	};
+	CK_MECHANISM mech = { CKM_ECDSA_SHA256, NULL, 0 };
+	CK_OBJECT_HANDLE pub, priv;
+	CK_SESSION_HANDLE s;
+	CK_BYTE sig[64];
+	CK_ULONG len;
+	EVP_PKEY *key;
+	int i;
+
+	(void)state;
+	if (slot != GROUP_SLOT)
+		return;
+	OK(p11->C_Initialize(&args));
+	s = login();
+	ec_pair(s, "no threads", true, &pub, &priv);
+	key = openssl_key(s, pub);
+	for (i = 0; i < 400; i++) {
+		if (i == 100)
+			loopback_pull(lb, CARD_B);
+		if (i == 200)
+			loopback_return(lb, CARD_B);
+		if (i == 300)
+			loopback_pull(lb, CARD_A);
+		if (i > 200 && i < 300)
+			usleep(10000);
+		len = sizeof(sig);
+		OK(p11->C_SignInit(s, &mech, priv));
+		OK(p11->C_Sign(s, (CK_BYTE *)&i, sizeof(i), sig, &len));
+		assert_true(openssl_verifies(key, &i, sizeof(i), sig, len));
+	}
+	loopback_return(lb, CARD_A);
+	EVP_PKEY_free(key);
+	destroy_all(s);
+	OK(p11->C_Finalize(NULL));
+}
+
 static void slot_events(void **state)
 {
 	CK_SLOT_ID id = 99;
@@ -399,6 +440,7 @@ int main(void)
 		IN_MODULE(close_while_calls_run),
 		IN_MODULE(forks),
 		IN_MODULE(member_goes_and_comes),
+		cmocka_unit_test(no_threads_of_ours),
 		IN_MODULE(slot_events),
 		IN_MODULE(without_any_card),
 		cmocka_unit_test(ha_only),
