@@ -85,6 +85,7 @@ static void start_chunk(struct chunk *chunk)
 		return;
 	dup2(fileno(chunk->out), STDOUT_FILENO);
 	machine_forked();
+	memset(&totals, 0, sizeof(totals));
 	for (seed = chunk->first; seed < chunk->end; seed++)
 		good &= one_seed(seed);
 	machine_clean();
