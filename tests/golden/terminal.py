@@ -31,6 +31,7 @@ class Terminal:
         self.out = out
         self.text = ''
         self.held = ''
+        self.fresh = True
         self.status = None
         environment = dict(os.environ, TERM='dumb', LC_ALL='C.UTF-8')
         # A person's own settings of the line editor are not part of the test.
@@ -70,11 +71,19 @@ class Terminal:
         return bool(data)
 
     def show(self, shown):
-        """Copy to 'out'; a prompt goes with the command that is typed at it."""
+        """Copy to 'out'; a prompt goes with the command that is typed at it.
+
+        It may come in pieces, and its line's beginning in the piece before.
+        """
         shown = self.held + shown
-        self.held = PROMPT if shown.endswith('\n' + PROMPT) else ''
-        self.out.write(shown[:-len(PROMPT)] if self.held else shown)
-        self.out.flush()
+        begin = shown.rfind('\n') + 1
+        last = shown[begin:]
+        self.held = last if (begin or self.fresh) and PROMPT.startswith(last) else ''
+        shown = shown[:len(shown) - len(self.held)]
+        if shown:
+            self.fresh = shown.endswith('\n')
+            self.out.write(shown)
+            self.out.flush()
 
     def wait_for(self, what, seconds=None):
         """Wait until what was shown ends with this (a string, or a compiled expression).
