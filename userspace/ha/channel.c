@@ -9,12 +9,36 @@
 
 #include "engine.h"
 
+/*
+ * End a channel: a card has room for few in each context, so it has to be told. But after a
+ * reset the number may be another one's already. @from, @to: is that end worth a message?
+ */
+static void channel_close(struct ha_channel *channel, bool from, bool to)
+{
+	if (!channel->open)
+		return;
+	channel->open = false;
+	if (from && atomic_load(&channel->from->resets) == channel->from_resets)
+		pciehsm_clone_close(channel->from->t, channel->from_id);
+	if (to && atomic_load(&channel->to->resets) == channel->to_resets)
+		pciehsm_clone_close(channel->to->t, channel->to_id);
+}
+
+/* No lock is held. */
 static void channel_put(struct ha_channel *channel)
 {
+	struct ha_token *token = channel->from->token;
 	struct ha *ha = channel->from->ha;
+	bool from, to;
 
 	if (atomic_fetch_sub(&channel->refs, 1) != 1)
 		return;
+	/* A context that was dropped is about to end, and its channels with it. */
+	ha_lock(ha, &token->lock);
+	from = !channel->from->dropped;
+	to = !channel->to->dropped;
+	ha_unlock(ha, &token->lock);
+	channel_close(channel, from, to);
 	ha->env->ops->mutex_destroy(ha->env, &channel->lock);
 	ha_conn_put(channel->from);
 	ha_conn_put(channel->to);
@@ -84,6 +108,8 @@ static CK_RV channel_open(struct ha_channel *channel, bool *source)
 	CK_RV rv;
 
 	*source = false;
+	channel->from_resets = atomic_load(&channel->from->resets);
+	channel->to_resets = atomic_load(&channel->to->resets);
 	rv = pciehsm_clone_offer(channel->to->t, &channel->to_id, &offer, &offer_len);
 	if (rv != CKR_OK)
 		return rv;
@@ -91,6 +117,7 @@ static CK_RV channel_open(struct ha_channel *channel, bool *source)
 				 &hello, &hello_len);
 	free(offer);
 	if (rv != CKR_OK) {
+		pciehsm_clone_close(channel->to->t, channel->to_id);
 		*source = true;
 		/* A bad offer is the fault of who made it. */
 		if (rv == PCIEHSM_CKR_CERTIFICATE)
@@ -99,18 +126,10 @@ static CK_RV channel_open(struct ha_channel *channel, bool *source)
 	}
 	rv = pciehsm_clone_accept(channel->to->t, channel->to_id, hello, hello_len);
 	free(hello);
-	channel->open = rv == CKR_OK;
+	channel->open = true;
+	if (rv != CKR_OK)
+		channel_close(channel, true, !pciehsm_rv_is_transport(rv));
 	return rv;
-}
-
-/* A channel whose ends do not agree any more; frees the cards of it as far as they live. */
-static void channel_close(struct ha_channel *channel)
-{
-	if (!channel->open)
-		return;
-	channel->open = false;
-	pciehsm_clone_close(channel->from->t, channel->from_id);
-	pciehsm_clone_close(channel->to->t, channel->to_id);
 }
 
 /* One batch; channel->lock is held. */
@@ -164,6 +183,7 @@ CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session
 	struct ha_channel *channel;
 	unsigned int from_logins, to_logins;
 	CK_RV rv = CKR_OK;
+	bool lost;
 	int tries;
 
 	*done = 0;
@@ -189,10 +209,9 @@ CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session
 		if (rv == CKR_OK)
 			rv = channel_batch(channel, session, ouids, n, done, results, source);
 		/* After any failure nobody knows whether both ends still count alike. */
-		if (rv != CKR_OK && !pciehsm_rv_is_transport(rv))
-			channel_close(channel);
+		lost = pciehsm_rv_is_transport(rv);
 		if (rv != CKR_OK)
-			channel->open = false;
+			channel_close(channel, !lost || !*source, !lost || *source);
 		ha_unlock(ha, &channel->lock);
 		if (rv == CKR_USER_NOT_LOGGED_IN)
 			ha_conn_logged_out(*source ? from : to,

@@ -125,6 +125,8 @@ struct ha_channel {
 	bool			open;
 	uint32_t		from_id;
 	uint32_t		to_id;
+	unsigned int		from_resets;	/* of the contexts, when it was opened */
+	unsigned int		to_resets;
 };
 
 /* One input of a multi-part operation, kept for a repetition. */

@@ -282,6 +282,25 @@ static void member_hangs(void **state)
 	assert_true(is_equal());
 }
 
+/* The one that stays has room for few channels, and each return takes a new one. */
+static void member_returns_often(void **state)
+{
+	struct ha_ouid key;
+	int i, k;
+
+	(void)state;
+	login();
+	for (i = 0; i < 70; i++) {
+		loopback_pull(lb, CARD_B);
+		OK(aes_key(1, true, &key));
+		loopback_return(lb, CARD_B);
+		for (k = 0; k < 200 && !is_equal(); k++)
+			usleep(20000);
+		if (k == 200)
+			fail_msg("not brought up to date after return %d", i + 1);
+	}
+}
+
 #define WITH_GROUP(f) cmocka_unit_test_setup_teardown(f, with_group, without_group)
 
 int main(int argc, char **argv)
@@ -292,6 +311,7 @@ int main(int argc, char **argv)
 		WITH_GROUP(members_are_pulled_out),
 		WITH_GROUP(cards_are_reset),
 		WITH_GROUP(member_hangs),
+		WITH_GROUP(member_returns_often),
 	};
 
 	if (argc > 1)
