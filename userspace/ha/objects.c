@@ -15,6 +15,8 @@
 /* A change that meets newer versions elsewhere is made again on top of them so often. */
 #define REBASES_MAX	4
 #define FIND_PAGE	1024U
+/* No card has so many; one that says so is not believed. */
+#define FIND_MAX	(1U << 24)
 
 struct creation {
 	struct ha_token		*token;
@@ -508,6 +510,8 @@ static CK_RV find_on(struct ha_conn *conn, uint32_t session, const CK_ATTRIBUTE 
 		if (rv != CKR_OK)
 			return rv;
 		found->n += count;
+		if (found->n > FIND_MAX)
+			return PCIEHSM_RV_BAD_ANSWER;
 	} while (cursor);
 	return CKR_OK;
 }

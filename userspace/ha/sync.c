@@ -49,7 +49,7 @@ static CK_RV list_changes(struct ha_conn *conn, uint64_t since, struct listing *
 	memset(out, 0, sizeof(*out));
 	out->last = since;
 	for (;;) {
-		rv = ha_conn_ready(conn);
+		rv = atomic_load(&conn->ha->stopping) ? CKR_CANCEL : ha_conn_ready(conn);
 		if (rv == CKR_OK)
 			rv = pciehsm_changes(conn->t, out->last, PAGE, &page, &n, &out->last);
 		if (rv != CKR_OK)

@@ -29,6 +29,21 @@ CK_RV pciehsm_digest(struct pciehsm_transport *t, struct pciehsm_digest_info *in
 	return rv;
 }
 
+/* The order is what lets a reader come to an end. */
+static bool ascending(const struct pmsg_span *changes, uint64_t after)
+{
+	struct pciehsm_change change;
+	size_t at;
+
+	for (at = 0; at < changes->len; at += sizeof(change)) {
+		memcpy(&change, changes->p + at, sizeof(change));
+		if (le64toh(change.seq) <= after)
+			return false;
+		after = le64toh(change.seq);
+	}
+	return true;
+}
+
 CK_RV pciehsm_changes(struct pciehsm_transport *t, uint64_t seq, uint32_t limit,
 		      struct pciehsm_change **list, size_t *count, uint64_t *last)
 {
@@ -50,7 +65,7 @@ CK_RV pciehsm_changes(struct pciehsm_transport *t, uint64_t seq, uint32_t limit,
 	rv = pmsg_exchange(t, &r, &a, 0, true);
 	if (rv == CKR_OK)
 		rv = pmsg_read_all(&a, wants);
-	if (rv == CKR_OK && span.len > limit * sizeof(**list))
+	if (rv == CKR_OK && (span.len > limit * sizeof(**list) || !ascending(&span, seq)))
 		rv = PCIEHSM_RV_BAD_ANSWER;
 	if (rv == CKR_OK)
 		rv = pmsg_copy(&span, (void **)list);

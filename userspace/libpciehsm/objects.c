@@ -166,6 +166,9 @@ CK_RV pciehsm_object_find(struct pciehsm_transport *t, uint32_t session,
 		rv = pmsg_read_all(&a, wants);
 	if (rv == CKR_OK && found.len > (size_t)limit * PCIEHSM_OUID_LEN)
 		rv = PCIEHSM_RV_BAD_ANSWER;
+	/* A page that leads nowhere: whoever turns the pages would never come to the end. */
+	if (rv == CKR_OK && next && (!found.len || next == *cursor))
+		rv = PCIEHSM_RV_BAD_ANSWER;
 	if (rv == CKR_OK) {
 		memcpy(ouids, found.p, found.len);
 		*count = (uint32_t)(found.len / PCIEHSM_OUID_LEN);

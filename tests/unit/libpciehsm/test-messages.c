@@ -684,6 +684,47 @@ static void pages(void **state)
 	assert_int_equal(cursor, 7);
 	assert_int_equal(pciehsm_object_find(&fake, 1, NULL, 0, &cursor, found, 0, &count),
 			 CKR_ARGUMENTS_BAD);
+	/* the same page for ever */
+	assert_int_equal(pciehsm_object_find(&fake, 1, NULL, 0, &cursor, found, 2, &count),
+			 PCIEHSM_RV_BAD_ANSWER);
+	/* nothing, and yet more to come */
+	told.fields_len = 0;
+	answer_field(PCIEHSM_F_OUIDS, "", 0);
+	answer_field(PCIEHSM_F_CURSOR, "\10\0\0\0\0\0\0\0", 8);
+	assert_int_equal(pciehsm_object_find(&fake, 1, NULL, 0, &cursor, found, 2, &count),
+			 PCIEHSM_RV_BAD_ANSWER);
+	assert_int_equal(cursor, 7);
+}
+
+static CK_RV changes_of(uint64_t first, uint64_t second, uint64_t after)
+{
+	struct pciehsm_change changes[2] = {
+		{ .seq = htole64(first) }, { .seq = htole64(second) },
+	}, *list;
+	uint64_t last;
+	size_t count;
+	CK_RV rv;
+
+	told.fields_len = 0;
+	answer_field(PCIEHSM_F_CHANGES, changes, sizeof(changes));
+	answer_field(PCIEHSM_F_SEQ, "\11\0\0\0\0\0\0\0", 8);
+	rv = pciehsm_changes(&fake, after, 2, &list, &count, &last);
+	if (rv == CKR_OK) {
+		assert_int_equal(count, 2);
+		assert_int_equal(last, 9);
+		free(list);
+	}
+	return rv;
+}
+
+static void changes_in_order(void **state)
+{
+	(void)state;
+	assert_int_equal(changes_of(5, 6, 4), CKR_OK);
+	assert_int_equal(changes_of(6, 5, 4), PCIEHSM_RV_BAD_ANSWER);
+	assert_int_equal(changes_of(5, 5, 4), PCIEHSM_RV_BAD_ANSWER);
+	/* what was given before, for ever */
+	assert_int_equal(changes_of(4, 5, 4), PCIEHSM_RV_BAD_ANSWER);
 }
 
 static void versions(void **state)
@@ -708,7 +749,8 @@ int main(void)
 		TEST(bad_templates), TEST(mechanisms), TEST(too_long), TEST(transport_errors),
 		TEST(hostile_heads), TEST(hostile_fields), TEST(more_room), TEST(data_and_room),
 		TEST(creation_of_another), TEST(attribute_values), TEST(nested_values),
-		TEST(texts), TEST(pages), TEST(versions),
+		TEST(texts), TEST(pages), TEST(changes_in_order),
+		TEST(versions),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
