@@ -337,6 +337,13 @@ static void test_auditor(void **state)
 	assert_rv(card_login(c, 0, 20, PCIEHSM_ROLE_AU, FIRST_PIN), CKR_PIN_LOCKED);
 	now += 1;
 	assert_ok(card_login(c, 0, 20, PCIEHSM_ROLE_AU, FIRST_PIN));
+	/* Switching it off does not end the lock, however long the machine is up. */
+	for (unsigned int i = 0; i < 3; i++)
+		assert_rv(wrong(c, 0, PCIEHSM_ROLE_AU, &left), CKR_PIN_INCORRECT);
+	card_power_cycle(c);
+	assert_rv(wrong(c, 0, PCIEHSM_ROLE_AU, &left), CKR_PIN_LOCKED);
+	now += 10 * 60 * 1000;
+	assert_ok(card_login(c, 0, 20, PCIEHSM_ROLE_AU, FIRST_PIN));
 	card_free(c);
 }
 

@@ -61,6 +61,8 @@ static struct hsm_fw *make(const struct hsm_fw_config *config)
 	atomic_init(&fw->commands, 0);
 	atomic_init(&fw->epoch, 1);
 	contexts_init(&fw->contexts, fw->config.max_contexts);
+	/* Since when a lock of before lasts is not known: it begins anew. */
+	fw->auditor_locked_at = fw_now_ms(fw);
 	return fw;
 }
 
@@ -276,9 +278,9 @@ void hsm_fw_tamper(struct hsm_fw *fw)
 		pthread_rwlock_wrlock(&fw->lock);
 		fw->hsm.tampered = true;
 		atomic_store(&fw->tampered, true);
+		atomic_fetch_add(&fw->epoch, 1);
 		pthread_rwlock_unlock(&fw->lock);
 	}
-	atomic_fetch_add(&fw->epoch, 1);
 	contexts_purge(&fw->contexts, NULL, NULL);
 	events_add(&events, HSM_FW_HSM_CHANGED, 0);
 	events_add(&events, HSM_FW_TAMPER, 0);
