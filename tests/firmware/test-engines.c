@@ -499,6 +499,59 @@ static void test_guesses_at_once(void **state)
 	card_free(shared);
 }
 
+/* What is being made while everything is destroyed goes with it, or was never made. */
+static void *maker(void *arg)
+{
+	uint32_t n = (uint32_t)(uintptr_t)arg << 16;
+
+	while (card_data(shared, CTX_CO, ++n, "late", true) == CKR_OK)
+		atomic_fetch_add(&changes, 1);
+	return NULL;
+}
+
+static void make_while(unsigned long (*destroy)(void))
+{
+	pthread_t threads[4];
+	unsigned int n;
+
+	shared = with_engines(0);
+	/* Enough for the end to take its time. */
+	for (n = 1; n <= 300; n++)
+		assert_ok(card_data(shared, CTX_CO, n, "early", true));
+	atomic_store(&changes, 0);
+	for (uintptr_t i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, maker, (void *)(i + 1));
+	while (atomic_load(&changes) < 20)
+		usleep(100);
+	assert_ok(destroy());
+	for (unsigned int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_ok(card_find(shared, CTX_PO, NULL, &n, NULL));
+	assert_int_equal(n, 0);
+	/* Who destroyed it is still who he was. */
+	assert_rv(card_login(shared, shared->part, CTX_PO, PCIEHSM_ROLE_PO, PO_PIN),
+		  CKR_USER_ALREADY_LOGGED_IN);
+	assert_rv(card_data(shared, CTX_CO, 1, "x", true), CKR_USER_NOT_LOGGED_IN);
+	card_free(shared);
+}
+
+static unsigned long init_again(void)
+{
+	return card_partition_init(shared, shared->part, CTX_PO, "again", PO_PIN, DOMAIN);
+}
+
+static unsigned long allow_wrapping(void)
+{
+	return card_policy(shared, shared->part, CTX_PO, 1, 1);
+}
+
+static void test_making_while_it_is_destroyed(void **state)
+{
+	(void)state;
+	make_while(init_again);
+	make_while(allow_wrapping);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_same_creation_at_once),
 		cmocka_unit_test(test_same_operation_at_once),
 		cmocka_unit_test(test_guesses_at_once),
+		cmocka_unit_test(test_making_while_it_is_destroyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

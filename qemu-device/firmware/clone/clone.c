@@ -26,18 +26,15 @@ static CK_RV keep(struct call *c, struct fw_channel *crypto, uint32_t *id)
 {
 	struct context *ctx = c->ctx;
 	struct channel *ch = calloc(1, sizeof(*ch));
-	CK_RV rv = CKR_OK;
+	CK_RV rv;
 
 	if (!ch)
 		return CKR_HOST_MEMORY;
 	atomic_init(&ch->refs, 1);
 	pthread_mutex_init(&ch->lock, NULL);
 	pthread_mutex_lock(&ctx->lock);
-	if (atomic_load(&c->part->gone))
-		rv = CKR_DEVICE_REMOVED;
-	else if (atomic_load(&c->part->epoch) != c->epoch)
-		rv = CKR_USER_NOT_LOGGED_IN;
-	else if (ctx->channel_count >= CONTEXT_MAX_CHANNELS)
+	rv = context_holds(ctx, c->role, c->epoch);
+	if (rv == CKR_OK && ctx->channel_count >= CONTEXT_MAX_CHANNELS)
 		rv = CKR_DEVICE_MEMORY;
 	if (rv == CKR_OK) {
 		ch->crypto = crypto;

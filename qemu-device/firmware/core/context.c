@@ -83,6 +83,22 @@ static void drop_channels(struct context *ctx)
 	ctx->channel_count = 0;
 }
 
+CK_RV context_holds(const struct context *ctx, uint32_t role, uint64_t epoch)
+{
+	if (atomic_load(&ctx->part->gone))
+		return CKR_DEVICE_REMOVED;
+	if (atomic_load(&ctx->part->epoch) != epoch)
+		return CKR_USER_NOT_LOGGED_IN;
+	return role == PCIEHSM_ROLE_NONE || ctx->role == role ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+}
+
+void context_renew(struct context *ctx, uint64_t epoch)
+{
+	pthread_mutex_lock(&ctx->lock);
+	ctx->epoch = epoch;
+	pthread_mutex_unlock(&ctx->lock);
+}
+
 void context_logout(struct context *ctx)
 {
 	pthread_mutex_lock(&ctx->lock);
@@ -272,14 +288,16 @@ struct operation *operation_find(struct context *ctx, uint32_t session, uint32_t
 	return o;
 }
 
-CK_RV operation_add(struct context *ctx, uint32_t session, uint32_t fn, struct fw_op *op)
+CK_RV operation_add(struct context *ctx, uint32_t role, uint64_t epoch, uint32_t session,
+		    uint32_t fn, struct fw_op *op)
 {
 	struct operation *o, *new = calloc(1, sizeof(*new));
-	CK_RV rv = CKR_OK;
+	CK_RV rv;
 
 	if (!new)
 		return CKR_HOST_MEMORY;
 	pthread_mutex_lock(&ctx->lock);
+	rv = context_holds(ctx, role, epoch);
 	for (o = ctx->operations; o; o = o->next)
 		if (o->session == session && o->fn == fn)
 			rv = CKR_OPERATION_ACTIVE;

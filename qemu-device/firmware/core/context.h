@@ -121,6 +121,22 @@ void contexts_purge(struct contexts *t, const struct partition *part, const stru
 /** context_sessions() - number of sessions of @part under which something is kept */
 unsigned int contexts_sessions(struct contexts *t, const struct partition *part);
 
+/**
+ * context_holds() - is what a message began with still so?
+ * @ctx:	its context, locked
+ * @role:	who was logged in then
+ * @epoch:	of the partition then
+ *
+ * Asked before something is kept under the context: nothing is put where
+ * contexts_purge() or context_logout() has been already.
+ *
+ * Return: CKR_OK; CKR_DEVICE_REMOVED; CKR_USER_NOT_LOGGED_IN.
+ */
+CK_RV context_holds(const struct context *ctx, uint32_t role, uint64_t epoch);
+
+/** context_renew() - the login that has begun an epoch holds in it; not locked */
+void context_renew(struct context *ctx, uint64_t epoch);
+
 /** context_logout() - end the login and what is private; caller does not hold the lock */
 void context_logout(struct context *ctx);
 
@@ -133,13 +149,17 @@ struct operation *operation_find(struct context *ctx, uint32_t session, uint32_t
 /**
  * operation_add() - keep an operation
  * @ctx:	the context
+ * @role:	see context_holds()
+ * @epoch:	see context_holds()
  * @session:	the caller's
  * @fn:		PCIEHSM_FN_*
  * @op:		taken over if it succeeds
  *
- * Return: CKR_OK, CKR_OPERATION_ACTIVE, CKR_SESSION_COUNT, CKR_HOST_MEMORY.
+ * Return: CKR_OK, CKR_OPERATION_ACTIVE, CKR_SESSION_COUNT, CKR_HOST_MEMORY, and as
+ * context_holds().
  */
-CK_RV operation_add(struct context *ctx, uint32_t session, uint32_t fn, struct fw_op *op);
+CK_RV operation_add(struct context *ctx, uint32_t role, uint64_t epoch, uint32_t session,
+		    uint32_t fn, struct fw_op *op);
 
 /** operation_end() - take it out of the context; the caller keeps its reference */
 void operation_end(struct context *ctx, struct operation *o);

@@ -186,6 +186,7 @@ CK_RV fw_nonce(struct hsm_fw *fw, void *buf, size_t len);
  * @create:	partition to be added, or NULL; the reference goes over with the commit
  * @remove:	which partitions go
  * @removing:	there are any
+ * @end_logins:	all logins to the HSM are void with the commit
  */
 struct hsm_change {
 	struct hsm_fw		*fw;
@@ -193,6 +194,7 @@ struct hsm_change {
 	struct partition	*create;
 	struct partition	*remove[FW_MAX_PARTITIONS];
 	unsigned int		removing;
+	bool			end_logins;
 };
 
 /** hsm_change_begin() - begin a change of the HSM; takes @fw->admin */
@@ -216,7 +218,11 @@ CK_RV hsm_change_commit(struct hsm_change *ch, struct events *events);
 /** hsm_change_abort() - end the change, nothing happens */
 void hsm_change_abort(struct hsm_change *ch);
 
-/** hsm_destroy() - within a change: all partitions and the roles go */
+/**
+ * hsm_destroy() - within a change: all partitions and the roles go
+ *
+ * contexts_purge() must follow the commit.
+ */
 void hsm_destroy(struct hsm_change *ch);
 
 #endif /* FIRMWARE_CORE_FIRMWARE_H */

@@ -186,6 +186,11 @@ CK_RV change_commit(struct change *ch)
 	if (wiped) {
 		old = p->table;
 		table_init(&p->table);
+		/*
+		 * Within the change: who waits for it with a login, or with an object, of
+		 * before must not bring anything of that into what comes after.
+		 */
+		atomic_fetch_add(&p->epoch, 1);
 	}
 	for (i = 0; i < ch->count; i++) {
 		item = &ch->items[i];

@@ -55,13 +55,6 @@ CK_RV op_hsm_info(struct call *c)
 	return CKR_OK;
 }
 
-/* What was logged in to the HSM is not any more. */
-static void end_logins(struct call *c)
-{
-	atomic_fetch_add(&c->fw->epoch, 1);
-	contexts_purge(&c->fw->contexts, NULL, NULL);
-}
-
 static void set_label(struct call *c, char *label)
 {
 	const uint8_t *text;
@@ -94,6 +87,12 @@ static CK_RV hsm_init(struct call *c)
 		rv = hsm_change_begin(&ch, c->fw);
 	if (rv != CKR_OK)
 		goto out;
+	/* Whose password was right is not there any more: reset or zeroized meanwhile. */
+	if (!blank && !ch.state.initialised) {
+		hsm_change_abort(&ch);
+		rv = CKR_USER_PIN_NOT_INITIALIZED;
+		goto out;
+	}
 	hsm_change_remove_all(&ch);
 	if (blank)
 		ch.state.roles[PCIEHSM_ROLE_SO] = so;
@@ -137,7 +136,7 @@ static CK_RV destroy(struct call *c, bool factory)
 	}
 	rv = hsm_change_commit(&ch, &c->events);
 	if (rv == CKR_OK) {
-		end_logins(c);
+		contexts_purge(&c->fw->contexts, NULL, NULL);
 		events_add(&c->events, HSM_FW_HSM_CHANGED, 0);
 	}
 	return rv;
@@ -195,7 +194,10 @@ CK_RV op_partition_create(struct call *c)
 		rv = hsm_change_begin(&ch, c->fw);
 	if (rv != CKR_OK)
 		return rv;
-	rv = prepare(c, &ch);
+	if (atomic_load(&c->fw->epoch) != c->epoch)
+		rv = CKR_USER_NOT_LOGGED_IN;
+	else
+		rv = prepare(c, &ch);
 	if (rv != CKR_OK) {
 		hsm_change_abort(&ch);
 		return rv;

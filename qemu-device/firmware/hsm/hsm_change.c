@@ -43,6 +43,7 @@ void hsm_destroy(struct hsm_change *ch)
 	memset(ch->state.label, 0, sizeof(ch->state.label));
 	ch->state.initialised = false;
 	ch->state.zeroized = true;
+	ch->end_logins = true;
 }
 
 static void end(struct hsm_change *ch)
@@ -108,7 +109,11 @@ CK_RV hsm_change_commit(struct hsm_change *ch, struct events *events)
 	old = fw->hsm;
 	fw->hsm = ch->state;
 	ch->state = old;
+	fw_wipe(&old, sizeof(old));
 	atomic_store(&fw->tampered, fw->hsm.tampered);
+	/* Within the change, as in change_commit() */
+	if (ch->end_logins)
+		atomic_fetch_add(&fw->epoch, 1);
 	for (i = 0; i < count; i++) {
 		gone[i] = ch->remove[i];
 		atomic_store(&gone[i]->gone, true);

@@ -132,7 +132,11 @@ CK_RV change_put(struct change *ch, struct object *o);
 CK_RV change_bury(struct change *ch, const uint8_t ouid[PCIEHSM_OUID_LEN],
 		  const struct version *version);
 
-/** change_wipe() - all objects and tombstones go, and the incarnation is another */
+/**
+ * change_wipe() - all objects and tombstones go, and the incarnation is another
+ *
+ * With the commit all logins are void; contexts_purge() must follow.
+ */
 CK_RV change_wipe(struct change *ch);
 
 /**

@@ -72,6 +72,11 @@ static CK_RV install(struct call *c, bool blank, const struct partition_state *f
 	rv = change_begin(&ch, c->part);
 	if (rv != CKR_OK)
 		return rv;
+	/* The PO's login may have become void while his password was computed. */
+	if (!blank && atomic_load(&c->part->epoch) != c->epoch) {
+		change_abort(&ch);
+		return CKR_USER_NOT_LOGGED_IN;
+	}
 	po = blank ? fresh->roles[PCIEHSM_ROLE_PO] : ch.state.roles[PCIEHSM_ROLE_PO];
 	rv = change_wipe(&ch);
 	if (rv != CKR_OK) {
@@ -113,13 +118,9 @@ static CK_RV partition_init(struct call *c)
 	fw_wipe(&fresh, sizeof(fresh));
 	if (rv != CKR_OK)
 		return rv;
-	/*
-	 * Logins of before are void, the PO's own excepted, who did this. The epoch
-	 * first: what is made from now on belongs to it, the rest is purged.
-	 */
-	pthread_mutex_lock(&c->ctx->lock);
-	c->ctx->epoch = atomic_fetch_add(&c->part->epoch, 1) + 1;
-	pthread_mutex_unlock(&c->ctx->lock);
+	/* Logins of before are void, the PO's own excepted, who did this. */
+	if (!blank)
+		context_renew(c->ctx, c->epoch + 1);
 	contexts_purge(&c->fw->contexts, c->part, c->ctx);
 	events_add(&c->events, HSM_FW_PARTITION_CHANGED, c->part->number);
 	return CKR_OK;
@@ -148,6 +149,8 @@ CK_RV op_partition_clear(struct call *c)
 	rv = change_begin(&ch, c->part);
 	if (rv != CKR_OK)
 		return rv;
+	if (atomic_load(&c->part->epoch) != c->epoch)
+		rv = CKR_USER_NOT_LOGGED_IN;
 	/* From the end: then taking them out of the indexes moves nothing. */
 	for (i = c->part->table.order.count; rv == CKR_OK && i--; ) {
 		e = c->part->table.order.list[i];

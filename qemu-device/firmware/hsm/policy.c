@@ -150,6 +150,10 @@ static CK_RV set_hsm(struct call *c, uint32_t id, uint32_t value)
 		rv = hsm_change_begin(&ch, c->fw);
 	if (rv != CKR_OK)
 		return rv;
+	if (atomic_load(&c->fw->epoch) != c->epoch) {
+		hsm_change_abort(&ch);
+		return CKR_USER_NOT_LOGGED_IN;
+	}
 	if (destroys(policy, ch.state.policies[id], value))
 		hsm_change_remove_all(&ch);
 	ch.state.policies[id] = value;
@@ -169,7 +173,9 @@ static CK_RV set_partition(struct call *c, uint32_t id, uint32_t value)
 	if (rv != CKR_OK)
 		return rv;
 	wipe = destroys(policy, ch.state.policies[id], value);
-	if (wipe)
+	if (atomic_load(&c->part->epoch) != c->epoch)
+		rv = CKR_USER_NOT_LOGGED_IN;
+	else if (wipe)
 		rv = change_wipe(&ch);
 	if (rv != CKR_OK) {
 		change_abort(&ch);
@@ -177,8 +183,10 @@ static CK_RV set_partition(struct call *c, uint32_t id, uint32_t value)
 	}
 	ch.state.policies[id] = value;
 	rv = change_commit(&ch);
-	if (rv == CKR_OK && wipe)
+	if (rv == CKR_OK && wipe) {
+		context_renew(c->ctx, c->epoch + 1);
 		contexts_purge(&c->fw->contexts, c->part, c->ctx);
+	}
 	return rv;
 }
 

@@ -145,7 +145,6 @@ static CK_RV destroy_by_attempts(struct role_change *rc, uint32_t role)
 		hsm_destroy(&rc->hsm);
 		rv = hsm_change_commit(&rc->hsm, &c->events);
 		if (rv == CKR_OK) {
-			atomic_fetch_add(&c->fw->epoch, 1);
 			contexts_purge(&c->fw->contexts, NULL, NULL);
 			events_add(&c->events, HSM_FW_HSM_CHANGED, 0);
 		}
@@ -159,7 +158,6 @@ static CK_RV destroy_by_attempts(struct role_change *rc, uint32_t role)
 	partition_state_blank(&rc->part.state);
 	rv = change_commit(&rc->part);
 	if (rv == CKR_OK) {
-		atomic_fetch_add(&c->part->epoch, 1);
 		contexts_purge(&c->fw->contexts, c->part, NULL);
 		events_add(&c->events, HSM_FW_PARTITION_CHANGED, c->part->number);
 	}
@@ -261,6 +259,11 @@ CK_RV role_verify(struct call *c, uint32_t role, uint16_t id)
 
 /* ---- operations ---- */
 
+static uint64_t epoch_of(struct call *c)
+{
+	return c->part ? atomic_load(&c->part->epoch) : atomic_load(&c->fw->epoch);
+}
+
 static CK_RV set_login(struct call *c, uint32_t role)
 {
 	CK_RV rv = CKR_OK;
@@ -307,6 +310,8 @@ CK_RV op_login(struct call *c)
 	if (rv != CKR_OK)
 		return rv;
 	role_auth_lock(c);
+	/* It may have changed while others were asked for their passwords. */
+	c->epoch = epoch_of(c);
 	rv = role_verify(c, role, PCIEHSM_F_PIN);
 	role_auth_unlock(c);
 	if (rv == CKR_OK)
@@ -350,6 +355,11 @@ static CK_RV install(struct call *c, uint32_t role, const struct role *made, boo
 	rv = role_change_begin(&rc, c);
 	if (rv != CKR_OK)
 		return rv;
+	/* Who makes somebody else's password must still be who he was. */
+	if (made->must_change && epoch_of(c) != c->epoch) {
+		role_change_abort(&rc);
+		return CKR_USER_NOT_LOGGED_IN;
+	}
 	if (rc.roles[role].initialised == fresh) {
 		role_change_abort(&rc);
 		return fresh ? CKR_ACTION_PROHIBITED : CKR_USER_PIN_NOT_INITIALIZED;

@@ -135,7 +135,7 @@ CK_RV op_crypt_init(struct call *c)
 		rv = fw_op_init(fn, u.mech, &u.params, u.key, &op);
 	use_end(&u);
 	if (rv == CKR_OK) {
-		rv = operation_add(c->ctx, c->in.session, fn, op);
+		rv = operation_add(c->ctx, c->role, c->epoch, c->in.session, fn, op);
 		if (rv != CKR_OK)
 			fw_op_free(op);
 	}

@@ -178,11 +178,8 @@ CK_RV make_session_object(struct call *c, struct object *o)
 	o->no = atomic_fetch_add(&c->part->next_no, 1);
 	pthread_mutex_lock(&c->ctx->lock);
 	rv = room_in_context(c->ctx, o);
-	/* Nothing is put where contexts_purge() has been already. */
-	if (rv == CKR_OK && atomic_load(&c->part->gone))
-		rv = CKR_DEVICE_REMOVED;
-	if (rv == CKR_OK && atomic_load(&c->part->epoch) != c->epoch)
-		rv = CKR_USER_NOT_LOGGED_IN;
+	if (rv == CKR_OK)
+		rv = context_holds(c->ctx, c->role, c->epoch);
 	if (rv == CKR_OK)
 		table_set(&c->ctx->objects, o, 0);
 	pthread_mutex_unlock(&c->ctx->lock);

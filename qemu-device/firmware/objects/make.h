@@ -72,8 +72,7 @@ CK_RV make_commit(struct making *m);
  * @c:		the message
  * @o:		taken over, whatever the result
  *
- * Return: CKR_OK, CKR_DEVICE_MEMORY (too many), CKR_USER_NOT_LOGGED_IN or
- * CKR_DEVICE_REMOVED (the partition was initialised or deleted meanwhile).
+ * Return: CKR_OK, CKR_DEVICE_MEMORY (too many), and as context_holds().
  */
 CK_RV make_session_object(struct call *c, struct object *o);
 
