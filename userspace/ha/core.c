@@ -71,13 +71,13 @@ static void stop_threads(struct ha *ha)
 		ops->thread_join(ha->env, ha->probes[i]);
 }
 
-static void free_engine(struct ha *ha, bool forked)
+static void free_engine(struct ha *ha)
 {
 	const struct ha_env_ops *ops = ha->env->ops;
 	unsigned int i;
 
 	for (i = 0; i < ha->n_tokens; i++)
-		ha_token_free(ha->tokens[i], forked);
+		ha_token_free(ha->tokens[i]);
 	free(ha->tokens);
 	free(ha->probes);
 	free(ha->events);
@@ -85,11 +85,9 @@ static void free_engine(struct ha *ha, bool forked)
 	free(ha->devices);
 	free(ha->config);
 	free(ha->config_error);
-	if (!forked) {
-		ops->mutex_destroy(ha->env, &ha->reload_lock);
-		ops->mutex_destroy(ha->env, &ha->lock);
-		ops->cond_destroy(ha->env, &ha->changed);
-	}
+	ops->mutex_destroy(ha->env, &ha->reload_lock);
+	ops->mutex_destroy(ha->env, &ha->lock);
+	ops->cond_destroy(ha->env, &ha->changed);
 	free(ha);
 }
 
@@ -124,7 +122,7 @@ int ha_open(struct ha_env *env, unsigned int flags, struct ha **out)
 		err = start_threads(ha);
 		if (err) {
 			stop_threads(ha);
-			free_engine(ha, false);
+			free_engine(ha);
 			return err;
 		}
 	}
@@ -138,17 +136,21 @@ void ha_close(struct ha *ha)
 		return;
 	stop_threads(ha);
 	/* A context takes its login and sessions along. */
-	free_engine(ha, false);
+	free_engine(ha);
 }
 
 void ha_forked(struct ha *ha)
 {
 	/*
-	 * The threads are the parent's, and so may be any lock. The contexts are
-	 * shared with it: closing our descriptors leaves them to it.
+	 * The threads are the parent's, and so may be any lock; whatever another thread was
+	 * changing stays half changed, so its memory is left alone. The contexts are shared
+	 * with the parent: closing our descriptors leaves them to it, and not closing them
+	 * would keep its logins alive when it ends.
 	 */
-	if (ha)
-		free_engine(ha, true);
+	unsigned int i;
+
+	for (i = 0; ha && i < ha->n_tokens; i++)
+		ha_token_abandon(ha->tokens[i]);
 }
 
 void ha_poll(struct ha *ha)

@@ -327,7 +327,13 @@ const struct pciehsm_device *ha_device(struct ha *ha, const char *serial);
 /* ---- token.c ---- */
 
 struct ha_token *ha_token_new(struct ha *ha, bool group, const char *number);
-void ha_token_free(struct ha_token *token, bool forked);
+void ha_token_free(struct ha_token *token);
+/**
+ * ha_token_abandon() - in a child: close the contexts and wipe the password, free nothing
+ *
+ * Other threads' calls are counted for ever, so the counts do not tell when to do either.
+ */
+void ha_token_abandon(struct ha_token *token);
 /** ha_token_configure() - obey a group's configuration; ha->lock is held. NULL: deleted */
 void ha_token_configure(struct ha_token *token, const struct ha_config_group *group);
 /** ha_token_activate() - open contexts at the members; returns when one can be used, or none */
@@ -486,6 +492,8 @@ void ha_work(struct ha_member *member);
 uint64_t ha_work_due(struct ha *ha);
 /** ha_work_inline() - do in this thread what is due for one token */
 void ha_work_inline(struct ha_token *token);
+/** ha_work_pending() - is it being brought up, or about to be? token->lock is held */
+bool ha_work_pending(struct ha_member *member, uint64_t now);
 /** ha_kick() - let the background thread look for work now */
 void ha_kick(struct ha *ha);
 /** ha_wait_settled() - until nobody is being brought up, or the time is over */

@@ -359,6 +359,9 @@ static CK_RV officer_login(struct ha_token *token, struct ha_conn *conn, const v
 	}
 	ha_lock(ha, &conn->lock);
 	rv = pciehsm_login(conn->t, PCIEHSM_ROLE_CO, pin, pin_len, &flags, &attempts);
+	/* Of no use; and the next member may be asked, whose login is to be the token's. */
+	if (rv == CKR_OK && flags & PCIEHSM_LOGIN_MUST_CHANGE)
+		rv = CKR_PIN_EXPIRED;
 	if (rv == CKR_OK) {
 		conn->role = PCIEHSM_ROLE_CO;
 		ha_lock(ha, &token->lock);
@@ -366,8 +369,6 @@ static CK_RV officer_login(struct ha_token *token, struct ha_conn *conn, const v
 		atomic_store(&token->role, PCIEHSM_ROLE_CO);
 		atomic_store(&conn->login_gen, atomic_fetch_add(&token->login_gen, 1) + 1);
 		ha_unlock(ha, &token->lock);
-		if (flags & PCIEHSM_LOGIN_MUST_CHANGE)
-			rv = CKR_PIN_EXPIRED;
 	}
 	ha_unlock(ha, &conn->lock);
 	ha_secret_put(secret);
@@ -517,9 +518,9 @@ CK_RV ha_group_admit(struct ha *ha, const char *label, const char *serial,
 out:
 	ha_conn_put(conn);
 	if (others)
-		ha_token_free(others, false);
+		ha_token_free(others);
 	if (token)
-		ha_token_free(token, false);
+		ha_token_free(token);
 	return rv == CKR_OK || !pciehsm_rv_is_transport(rv) ? rv : CKR_DEVICE_REMOVED;
 }
 
@@ -672,6 +673,6 @@ CK_RV ha_group_synchronize(struct ha *ha, const char *label, const void *pin, si
 	       "group %s: synchronized on request: %u objects, %u copied, %u deleted, %u conflicts, %u failed",
 	       token->number, report->objects, report->copied, report->deleted, report->conflicts,
 	       report->failed);
-	ha_token_free(token, false);
+	ha_token_free(token);
 	return rv == CKR_OK || !pciehsm_rv_is_transport(rv) ? rv : CKR_DEVICE_REMOVED;
 }

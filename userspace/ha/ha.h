@@ -56,7 +56,11 @@ int ha_open(struct ha_env *env, unsigned int flags, struct ha **ha);
 /** ha_close() - log out everywhere, wipe, free; no other call may be under way */
 void ha_close(struct ha *ha);
 
-/** ha_forked() - in a child: free what is there without touching cards or locks */
+/**
+ * ha_forked() - in a child: close the contexts and wipe the passwords, which are the parent's
+ *
+ * No card and no lock is touched. The memory is not given back.
+ */
 void ha_forked(struct ha *ha);
 
 /* ---- slots ---- */

@@ -274,7 +274,7 @@ static bool is_members_fault(CK_RV rv)
 {
 	/* After a reset the context is still there; ha_conn_ready() sees what it has lost. */
 	if ((rv & ~PCIEHSM_RV_UNKNOWN_BIT) == PCIEHSM_RV_RESET_NOT_EXECUTED ||
-	    rv == PCIEHSM_RV_NO_ROOM || rv == PCIEHSM_RV_MESSAGE)
+	    rv == PCIEHSM_RV_NO_ROOM || rv == PCIEHSM_RV_MESSAGE || rv == PCIEHSM_RV_ACCESS)
 		return false;
 	return pciehsm_rv_is_transport(rv) || ha_rv_sick(rv) || is_refusal(rv) ||
 	       rv == CKR_USER_PIN_NOT_INITIALIZED;

@@ -274,6 +274,11 @@ static uint64_t due_at(struct ha_member *member, uint64_t now)
 	return member->next_try;
 }
 
+bool ha_work_pending(struct ha_member *member, uint64_t now)
+{
+	return member->busy || due_at(member, now) <= now;
+}
+
 static bool needs_audit(struct ha_token *token, uint64_t now, uint64_t *next)
 {
 	bool audit = false;
@@ -468,7 +473,7 @@ void ha_wait_settled(struct ha_token *token, uint64_t deadline, bool first_only)
 		for (i = 0; i < token->n_members; i++) {
 			struct ha_member *member = token->members[i];
 
-			if (member->busy || due_at(member, now) <= now)
+			if (ha_work_pending(member, now))
 				busy = true;
 			if (member->state == HA_MEMBER_ALIVE && member->conn)
 				usable = true;

@@ -138,12 +138,9 @@ static bool is_coming(struct ha_token *token)
 	uint64_t now = ha_now(token->ha);
 	unsigned int i;
 
-	for (i = 0; i < token->n_members; i++) {
-		struct ha_member *member = token->members[i];
-
-		if (!member->conn && member->present && (member->busy || member->next_try <= now))
+	for (i = 0; i < token->n_members; i++)
+		if (!token->members[i]->conn && ha_work_pending(token->members[i], now))
 			return true;
-	}
 	return false;
 }
 
@@ -216,6 +213,12 @@ bool ha_call_done(struct ha_call *call, CK_RV rv)
 	if (pciehsm_rv_is_transport(rv)) {
 		if (rv == PCIEHSM_RV_MESSAGE) {
 			call->rv = CKR_GENERAL_ERROR;
+			call->answered = true;
+			return true;
+		}
+		if (rv == PCIEHSM_RV_ACCESS) {
+			/* This user may use the device, not change what is on it. */
+			call->rv = CKR_TOKEN_WRITE_PROTECTED;
 			call->answered = true;
 			return true;
 		}

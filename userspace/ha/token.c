@@ -30,7 +30,7 @@ struct ha_token *ha_token_new(struct ha *ha, bool group, const char *number)
 	return token;
 }
 
-void ha_token_free(struct ha_token *token, bool forked)
+void ha_token_free(struct ha_token *token)
 {
 	struct ha *ha = token->ha;
 	const struct ha_env_ops *ops = ha->env->ops;
@@ -42,8 +42,7 @@ void ha_token_free(struct ha_token *token, bool forked)
 		next = channel->next;
 		ha_conn_put(channel->from);
 		ha_conn_put(channel->to);
-		if (!forked)
-			ops->mutex_destroy(ha->env, &channel->lock);
+		ops->mutex_destroy(ha->env, &channel->lock);
 		free(channel);
 	}
 	for (i = 0; i < token->n_known; i++) {
@@ -60,12 +59,42 @@ void ha_token_free(struct ha_token *token, bool forked)
 	ha_secret_put(token->secret);
 	free(token->known);
 	free(token->orphans);
-	if (!forked) {
-		ops->mutex_destroy(ha->env, &token->login_lock);
-		ops->mutex_destroy(ha->env, &token->lock);
-		ops->cond_destroy(ha->env, &token->changed);
-	}
+	ops->mutex_destroy(ha->env, &token->login_lock);
+	ops->mutex_destroy(ha->env, &token->lock);
+	ops->cond_destroy(ha->env, &token->changed);
 	free(token);
+}
+
+static void conn_abandon(struct ha_conn *conn)
+{
+	if (!conn || !conn->t)
+		return;
+	conn->t->ops->close(conn->t);
+	conn->t = NULL;
+}
+
+void ha_token_abandon(struct ha_token *token)
+{
+	struct ha_session *session;
+	struct ha_channel *channel;
+	struct ha_conn *conn;
+	unsigned int i, k;
+
+	for (i = 0; i < token->n_known; i++)
+		conn_abandon(token->known[i]->conn);
+	for (conn = token->garbage; conn; conn = conn->next)
+		conn_abandon(conn);
+	/* Contexts that were dropped and are still in use */
+	for (channel = token->channels; channel; channel = channel->next) {
+		conn_abandon(channel->from);
+		conn_abandon(channel->to);
+	}
+	for (i = 0; i < HA_TABLE; i++)
+		for (session = token->sessions[i]; session; session = session->next)
+			for (k = 0; k < HA_OPS; k++)
+				conn_abandon(session->ops[k].conn);
+	if (token->secret)
+		explicit_bzero(token->secret, sizeof(*token->secret));
 }
 
 void ha_token_settings(struct ha_token *token)
@@ -113,6 +142,13 @@ void ha_token_configure(struct ha_token *token, const struct ha_config_group *gr
 		ha_member_drop(member);
 		ha_member_set(member, HA_MEMBER_DOWN, "not a member any more");
 		member->was_alive = false;
+	}
+	/* As if it was pulled out: a group that comes to have its number is not logged in. */
+	if (!group && token->secret) {
+		ha_secret_put(token->secret);
+		token->secret = NULL;
+		atomic_store(&token->role, PCIEHSM_ROLE_NONE);
+		atomic_fetch_add(&token->login_gen, 1);
 	}
 	token->configured = group;
 	if (group) {
