@@ -74,7 +74,7 @@ def works(card):
 
 
 def test_controller_reset():
-    for delay in (0, 1, 20, 200):
+    for delay in (0.001, 1, 20, 200):
         with OneCard(engines=2) as card:
             flight = in_flight(card)
             card.m.clock_step(delay)
