@@ -452,7 +452,8 @@ static void test_versions(void **state)
 {
 	struct card *a = card_ready(1, DOMAIN), *b = card_ready(2, DOMAIN);
 	struct link ab = connect_cards(a, b), ba = connect_cards(b, a);
-	uint8_t label[32], da[32], db[32];
+	uint8_t label[32], da[32], db[32], ouid[PCIEHSM_OUID_LEN];
+	struct fwmsg m;
 	size_t len;
 
 	(void)state;
@@ -489,6 +490,19 @@ static void test_versions(void **state)
 	assert_ok(card_destroy(a, CTX_CO, 2, 0));
 	clone_one(&ab, 2, CKR_OK);
 	assert_rv(card_data(b, CTX_CO, 2, "again", true), PCIEHSM_CKR_OBJECT_DELETED);
+	/* The greatest counter that a creation may have leaves room for changes. */
+	ouid_of(ouid, 3);
+	fwmsg_begin(&m, PCIEHSM_OP_OBJECT_CREATE, 0);
+	fwmsg_bytes(&m, PCIEHSM_F_OUID, ouid, sizeof(ouid));
+	fwmsg_u64(&m, PCIEHSM_F_COUNTER, 1ULL << 62);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr_ulong(&m, CKA_CLASS, CKO_DATA);
+	fwmsg_attr_bool(&m, CKA_TOKEN, true);
+	fwmsg_template_end(&m);
+	assert_ok(fwmsg_run(&m, a->fw, a->part, CTX_CO));
+	fwmsg_free(&m);
+	assert_ok(card_set_text(a, CTX_CO, 3, CKA_LABEL, "changed"));
+	clone_one(&ab, 3, CKR_OK);
 	card_free(a);
 	card_free(b);
 }

@@ -78,7 +78,7 @@ static bool read_record(const uint8_t **p, size_t *left, struct record *r)
 	*p += RECORD_LEN;
 	*left -= RECORD_LEN;
 	if (len > *left || len % 8 || memcmp(r->ouid, zero, sizeof(zero)) == 0 ||
-	    r->version.counter < 1 || r->version.counter > COUNTER_MAX || !r->version.writer)
+	    r->version.counter < 1 || r->version.counter > COUNTER_LIMIT || !r->version.writer)
 		return false;
 	r->template.p = *p;
 	r->template.len = len;

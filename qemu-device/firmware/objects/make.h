@@ -7,8 +7,10 @@
 
 #include "core/firmware.h"
 
-/* Greater counters are refused, so that adding one never wraps. */
+/* Callers begin at most here, and nobody lives to see the changes up to the limit. */
 #define COUNTER_MAX	(1ULL << 62)
+/* Greater counters are refused, so that adding one never wraps. */
+#define COUNTER_LIMIT	(1ULL << 63)
 
 /**
  * struct making - one or two objects on their way
