@@ -259,6 +259,58 @@ static void test_one_way(void **state)
 	assert_ok(finish(&m));
 	assert_true(get_bool(4, CKA_TOKEN));
 	assert_false(get_bool(1, CKA_TOKEN));
+	/* Where a key's use must stay as it is, a copy's must, too. */
+	assert_ok(card_policy(card, card->part, CTX_PO, 11, 0));
+	set(&m, 4);
+	fwmsg_attr_bool(&m, CKA_DERIVE, true);
+	assert_rv(finish(&m), PCIEHSM_CKR_POLICY);
+	copy(&m, 4, 5);
+	fwmsg_attr_bool(&m, CKA_DERIVE, true);
+	assert_rv(finish(&m), PCIEHSM_CKR_POLICY);
+	copy(&m, 4, 5);
+	fwmsg_attr_text(&m, CKA_LABEL, "same use");
+	assert_ok(finish(&m));
+}
+
+/* Session objects of this size until there is no room for another. */
+static uint32_t fill_context(uint32_t n, size_t size)
+{
+	uint8_t *value = calloc(1, size);
+	unsigned long rv;
+	struct fwmsg m;
+
+	do {
+		create(&m, n++, CKO_DATA);
+		fwmsg_attr(&m, CKA_VALUE, value, size);
+		rv = finish(&m);
+	} while (rv == CKR_OK);
+	assert_rv(rv, CKR_DEVICE_MEMORY);
+	free(value);
+	return n;
+}
+
+/* A pair of which one half is a session object that has no room: neither is made. */
+static void test_half_a_pair(void **state)
+{
+	static const uint8_t p256[] = { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 };
+	uint32_t n = 10;
+	struct fwmsg m;
+
+	(void)state;
+	for (size_t size = 1000000; size >= 10; size /= 10)
+		n = fill_context(n, size);
+	fwmsg_begin(&m, PCIEHSM_OP_GENERATE_KEY_PAIR, 1);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, CKM_EC_KEY_PAIR_GEN);
+	put_ouid(&m, PCIEHSM_F_OUID, 1);
+	put_ouid(&m, PCIEHSM_F_OUID2, 2);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr(&m, CKA_EC_PARAMS, p256, sizeof(p256));
+	fwmsg_template_end(&m);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE2);
+	fwmsg_attr_bool(&m, CKA_TOKEN, true);
+	assert_rv(finish(&m), CKR_DEVICE_MEMORY);
+	assert_rv(has(1, CKA_CLASS), CKR_OBJECT_HANDLE_INVALID);
+	assert_rv(has(2, CKA_CLASS), CKR_OBJECT_HANDLE_INVALID);
 }
 
 static unsigned long create_counted(uint32_t n, uint64_t counter, uint64_t *got, uint64_t *writer)
@@ -450,6 +502,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secrets_stay_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_half_a_pair, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_idempotent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),

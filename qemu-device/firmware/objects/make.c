@@ -207,9 +207,42 @@ static CK_RV build(struct making *m, struct object *objects[2])
 	return rv;
 }
 
-/* The token objects among them, all in one transaction */
+static void take_back(struct making *m, const bool placed[2])
+{
+	struct context *ctx = m->c->ctx;
+	struct entry *e;
+	unsigned int i;
+
+	pthread_mutex_lock(&ctx->lock);
+	for (i = 0; i < m->count; i++) {
+		e = placed[i] ? table_find(&ctx->objects, m->ouid[i]) : NULL;
+		if (e)
+			table_remove(&ctx->objects, e);
+	}
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+/* The session objects among them: all or none. @placed: out: which they are. */
+static CK_RV commit_session(struct making *m, struct object *objects[2], bool placed[2])
+{
+	unsigned int i;
+	CK_RV rv = CKR_OK;
+
+	for (i = 0; rv == CKR_OK && i < m->count; i++)
+		if (objects[i]) {
+			rv = make_session_object(m->c, objects[i]);
+			objects[i] = NULL;
+			placed[i] = rv == CKR_OK;
+		}
+	if (rv != CKR_OK)
+		take_back(m, placed);
+	return rv;
+}
+
+/* The token objects among them in one transaction, and the others with it */
 static CK_RV commit_tokens(struct making *m, struct object *objects[2])
 {
+	bool placed[2] = { false, false };
 	struct call *c = m->c;
 	struct change ch;
 	unsigned int i;
@@ -228,23 +261,16 @@ static CK_RV commit_tokens(struct making *m, struct object *objects[2])
 			rv = change_put(&ch, objects[i]);
 			objects[i] = NULL;
 		}
+	/* What can be taken back comes before what can not. */
+	if (rv == CKR_OK && !m->done)
+		rv = commit_session(m, objects, placed);
 	if (rv != CKR_OK || m->done) {
 		change_abort(&ch);
 		return rv;
 	}
-	return change_commit(&ch);
-}
-
-static CK_RV commit_session(struct making *m, struct object *objects[2])
-{
-	unsigned int i;
-	CK_RV rv = CKR_OK;
-
-	for (i = 0; rv == CKR_OK && i < m->count; i++)
-		if (objects[i]) {
-			rv = make_session_object(m->c, objects[i]);
-			objects[i] = NULL;
-		}
+	rv = change_commit(&ch);
+	if (rv != CKR_OK)
+		take_back(m, placed);
 	return rv;
 }
 
@@ -252,7 +278,7 @@ CK_RV make_commit(struct making *m)
 {
 	struct version version = { m->counter, m->c->part->serial };
 	struct object *objects[2] = { NULL, NULL };
-	bool token = false;
+	bool token = false, placed[2] = { false, false };
 	unsigned int i;
 	CK_RV rv;
 
@@ -263,8 +289,8 @@ CK_RV make_commit(struct making *m)
 		rv = commit_tokens(m, objects);
 	else if (rv == CKR_OK)
 		rv = answer_existing(m, false);
-	if (rv == CKR_OK && !m->done)
-		rv = commit_session(m, objects);
+	if (rv == CKR_OK && !m->done && !token)
+		rv = commit_session(m, objects, placed);
 	object_put(objects[0]);
 	object_put(objects[1]);
 	if (rv == CKR_OK && !m->done)

@@ -104,6 +104,18 @@ static struct object *named(struct call *c)
 	return partition_object(c, message_bytes(&c->in, PCIEHSM_F_OBJECT, &len));
 }
 
+/* A copy with another use would be a way around the policy: it is one for both. */
+static CK_RV policy_allows(struct call *c, const struct fw_attrs *change)
+{
+	unsigned int i;
+
+	if (!partition_policy(c->part, POLICY_CHANGE_ATTRIBUTES))
+		for (i = 0; i < change->count; i++)
+			if (rules_usage_attr(change->list[i].type))
+				return PCIEHSM_CKR_POLICY;
+	return CKR_OK;
+}
+
 static CK_RV copy(struct call *c, struct making *m, const struct object *from)
 {
 	struct fw_attrs change = { 0 };
@@ -112,6 +124,8 @@ static CK_RV copy(struct call *c, struct making *m, const struct object *from)
 	if (!(from->flags & OBJ_COPYABLE))
 		return CKR_ACTION_PROHIBITED;
 	rv = template_of(c, &change);
+	if (rv == CKR_OK)
+		rv = policy_allows(c, &change);
 	if (rv == CKR_OK)
 		rv = fw_attrs_copy(&m->attrs[0], &from->attrs);
 	if (rv == CKR_OK)
@@ -322,17 +336,11 @@ CK_RV op_object_size(struct call *c)
 
 static CK_RV may_change(struct call *c, const struct object *o, const struct fw_attrs *change)
 {
-	unsigned int i;
-
 	if (!access_changes(c->role, o))
 		return CKR_USER_NOT_LOGGED_IN;
 	if (!(o->flags & OBJ_MODIFIABLE))
 		return CKR_ACTION_PROHIBITED;
-	if (!partition_policy(c->part, POLICY_CHANGE_ATTRIBUTES))
-		for (i = 0; i < change->count; i++)
-			if (rules_usage_attr(change->list[i].type))
-				return PCIEHSM_CKR_POLICY;
-	return CKR_OK;
+	return policy_allows(c, change);
 }
 
 /* The next version of @o; the key that was made of it is still good. */
