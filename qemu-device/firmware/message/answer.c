@@ -103,7 +103,7 @@ size_t answer_finish(struct answer *a, uint32_t op, uint32_t session, CK_RV rv)
 		a->len = sizeof(struct pciehsm_msg);
 	if (rv == CKR_BUFFER_TOO_SMALL) {
 		a->need = 0;
-		answer_u32(a, PCIEHSM_F_NEED, (uint32_t)need);
+		answer_u32(a, PCIEHSM_F_NEED, need < UINT32_MAX ? (uint32_t)need : UINT32_MAX);
 	}
 	wire_put32(a->buf + offsetof(struct pciehsm_msg, length), (uint32_t)a->len);
 	wire_put32(a->buf + offsetof(struct pciehsm_msg, op), op);
