@@ -289,6 +289,69 @@ static uint32_t fill_context(uint32_t n, size_t size)
 	return n;
 }
 
+/* A session object of a megabyte, of a context that has not logged in */
+static unsigned long megabyte(uint32_t ctx, uint32_t n)
+{
+	static const uint8_t value[1000000];
+	struct fwmsg m;
+
+	create(&m, n, CKO_DATA);
+	fwmsg_attr(&m, CKA_VALUE, value, sizeof(value));
+	fwmsg_template_end(&m);
+	return send_as(&m, ctx);
+}
+
+/* However many contexts somebody opens, they do not eat all memory. */
+static void test_memory_of_all(void **state)
+{
+	static const uint8_t value[1000000];
+	uint32_t ctx, n;
+	struct fwmsg m;
+
+	(void)state;
+	for (ctx = 10; ctx < 20; ctx++) {
+		n = 1;
+		while (megabyte(ctx, n) == CKR_OK)
+			n++;
+		if (n == 1)
+			break;
+	}
+	assert_in_range(ctx, 17, 19);
+	assert_rv(megabyte(CTX_CO, 1), CKR_DEVICE_MEMORY);
+	/* What collects its data is no way around it. */
+	assert_ok(card_rsa(card, CTX_CO, 1000, "rsa", true));
+	fwmsg_begin(&m, PCIEHSM_OP_CRYPT_INIT, 1);
+	fwmsg_u32(&m, PCIEHSM_F_FUNCTION, PCIEHSM_FN_SIGN);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, CKM_RSA_PKCS);
+	put_ouid(&m, PCIEHSM_F_KEY, 1001);
+	assert_ok(send_as(&m, CTX_CO));
+	fwmsg_begin(&m, PCIEHSM_OP_CRYPT_UPDATE, 1);
+	fwmsg_u32(&m, PCIEHSM_F_FUNCTION, PCIEHSM_FN_SIGN);
+	fwmsg_bytes(&m, PCIEHSM_F_DATA, value, 10);
+	assert_ok(send_as(&m, CTX_CO));
+	fwmsg_begin(&m, PCIEHSM_OP_CRYPT_UPDATE, 1);
+	fwmsg_u32(&m, PCIEHSM_F_FUNCTION, PCIEHSM_FN_SIGN);
+	fwmsg_bytes(&m, PCIEHSM_F_DATA, value, sizeof(value));
+	assert_rv(send_as(&m, CTX_CO), CKR_DEVICE_MEMORY);
+	fwmsg_begin(&m, PCIEHSM_OP_CRYPT_CANCEL, 1);
+	fwmsg_u32(&m, PCIEHSM_F_FUNCTION, PCIEHSM_FN_SIGN);
+	assert_rv(send_as(&m, CTX_CO), CKR_OPERATION_NOT_INITIALIZED);
+	/* All ways to let go give it back. */
+	fwmsg_begin(&m, PCIEHSM_OP_OBJECT_DESTROY, 1);
+	put_ouid(&m, PCIEHSM_F_OBJECT, 1);
+	assert_ok(send_as(&m, 10));
+	assert_ok(megabyte(CTX_CO, 1));
+	assert_rv(megabyte(10, 1), CKR_DEVICE_MEMORY);
+	fwmsg_begin(&m, PCIEHSM_OP_SESSION_CLOSE, 1);
+	assert_ok(send_as(&m, 10));
+	assert_ok(megabyte(10, 1));
+	hsm_fw_context_close(card->fw, 11);
+	for (n = 2; n <= 60; n++) {
+		assert_ok(megabyte(10, n));
+		assert_ok(megabyte(11, n));
+	}
+}
+
 /* A pair of which one half is a session object that has no room: neither is made. */
 static void test_half_a_pair(void **state)
 {
@@ -503,6 +566,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_secrets_stay_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_half_a_pair, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memory_of_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_idempotent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),

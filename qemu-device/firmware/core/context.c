@@ -13,6 +13,7 @@ void contexts_init(struct contexts *t, unsigned int max)
 {
 	memset(t, 0, sizeof(*t));
 	t->max = max;
+	atomic_init(&t->kept, 0);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->idle, NULL);
 }
@@ -31,8 +32,31 @@ void operation_put(struct operation *o)
 	if (!o || atomic_fetch_sub(&o->refs, 1) != 1)
 		return;
 	fw_op_free(o->op);
+	atomic_fetch_sub(o->kept, o->charged);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
+}
+
+CK_RV operation_charge(struct operation *o)
+{
+	uint64_t bytes = OPERATION_BYTES + fw_op_memory(o->op);
+
+	/* It never gets smaller. */
+	atomic_fetch_add(o->kept, bytes - o->charged);
+	o->charged = bytes;
+	return atomic_load(o->kept) > CONTEXTS_MAX_BYTES ? CKR_DEVICE_MEMORY : CKR_OK;
+}
+
+CK_RV context_room(const struct context *ctx, uint64_t bytes)
+{
+	return atomic_load(ctx->kept) + bytes > CONTEXTS_MAX_BYTES ? CKR_DEVICE_MEMORY : CKR_OK;
+}
+
+void context_charge(struct context *ctx)
+{
+	/* Modulo 2^64, as the objects may have become fewer. */
+	atomic_fetch_add(ctx->kept, ctx->objects.bytes - ctx->charged);
+	ctx->charged = ctx->objects.bytes;
 }
 
 static void unlink_operation(struct context *ctx, struct operation **slot)
@@ -70,6 +94,7 @@ static void drop_objects(struct context *ctx, bool all, bool private, uint32_t s
 		    (!private && e->object->session == session))
 			table_remove(&ctx->objects, e);
 	}
+	context_charge(ctx);
 }
 
 static void drop_channels(struct context *ctx)
@@ -122,6 +147,7 @@ static void context_free(struct context *ctx)
 	drop_operations(ctx, true, 0);
 	drop_channels(ctx);
 	table_clear(&ctx->objects);
+	context_charge(ctx);
 	partition_put(ctx->part);
 	pthread_mutex_destroy(&ctx->lock);
 	free(ctx);
@@ -154,6 +180,7 @@ struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
 		atomic_init(&ctx->closing, false);
 		pthread_mutex_init(&ctx->lock, NULL);
 		table_init(&ctx->objects);
+		ctx->kept = &t->kept;
 		ctx->next = *slot;
 		*slot = ctx;
 		t->count++;
@@ -218,6 +245,7 @@ void contexts_purge(struct contexts *t, const struct partition *part, const stru
 			drop_operations(ctx, true, 0);
 			drop_channels(ctx);
 			table_clear(&ctx->objects);
+			context_charge(ctx);
 			if (ctx != keep)
 				ctx->role = PCIEHSM_ROLE_NONE;
 			pthread_mutex_unlock(&ctx->lock);
@@ -303,12 +331,16 @@ CK_RV operation_add(struct context *ctx, uint32_t role, uint64_t epoch, uint32_t
 			rv = CKR_OPERATION_ACTIVE;
 	if (rv == CKR_OK && ctx->operation_count >= CONTEXT_MAX_OPERATIONS)
 		rv = CKR_SESSION_COUNT;
+	if (rv == CKR_OK)
+		rv = context_room(ctx, OPERATION_BYTES);
 	if (rv == CKR_OK) {
 		atomic_init(&new->refs, 1);
 		pthread_mutex_init(&new->lock, NULL);
 		new->session = session;
 		new->fn = fn;
 		new->op = op;
+		new->kept = ctx->kept;
+		operation_charge(new);
 		new->next = ctx->operations;
 		ctx->operations = new;
 		ctx->operation_count++;

@@ -23,6 +23,10 @@ struct partition;
 #define CONTEXT_MAX_CHANNELS	64
 #define CONTEXT_MAX_OBJECTS	65536
 #define CONTEXT_MAX_BYTES	(64ULL << 20)
+/* And under all of them: session objects, and what operations collect */
+#define CONTEXTS_MAX_BYTES	(512ULL << 20)
+/* What an operation takes at least, in libcrypto and here */
+#define OPERATION_BYTES		2048
 
 /**
  * struct operation - an operation in several parts
@@ -33,6 +37,8 @@ struct partition;
  * @fn:		PCIEHSM_FN_*
  * @stat:	what its end counts as
  * @ended:	it is over, and no longer in the context's list; under @lock
+ * @kept:	see struct contexts
+ * @charged:	its part of that; under @lock
  * @op:		the work
  */
 struct operation {
@@ -42,6 +48,8 @@ struct operation {
 	uint32_t		session;
 	uint32_t		fn;
 	bool			ended;
+	atomic_uint_fast64_t	*kept;
+	uint64_t		charged;
 	struct fw_op		*op;
 };
 
@@ -57,6 +65,8 @@ struct operation {
  * @role:	who is logged in
  * @epoch:	of the roles when that was
  * @objects:	session objects
+ * @kept:	see struct contexts
+ * @charged:	the objects' part of that
  * @operations:	in several parts
  * @operation_count: how many
  * @channels:	for cloning
@@ -74,6 +84,8 @@ struct context {
 	uint32_t		role;
 	uint64_t		epoch;
 	struct table		objects;
+	atomic_uint_fast64_t	*kept;
+	uint64_t		charged;
 	struct operation	*operations;
 	unsigned int		operation_count;
 	struct channel		*channels;
@@ -83,7 +95,13 @@ struct context {
 
 #define CONTEXT_BUCKETS		1024
 
+/**
+ * struct contexts - the table of all
+ * @lock:	of the table
+ * @kept:	bytes that all of them keep, at most about CONTEXTS_MAX_BYTES
+ */
 struct contexts {
+	atomic_uint_fast64_t	kept;
 	pthread_mutex_t		lock;
 	pthread_cond_t		idle;	/* a closing context has no users any more */
 	unsigned int		count;
@@ -134,6 +152,12 @@ unsigned int contexts_sessions(struct contexts *t, const struct partition *part)
  */
 CK_RV context_holds(const struct context *ctx, uint32_t role, uint64_t epoch);
 
+/** context_room() - is there room for so many bytes more? CKR_OK or CKR_DEVICE_MEMORY */
+CK_RV context_room(const struct context *ctx, uint64_t bytes);
+
+/** context_charge() - @ctx->objects, which is locked, has changed */
+void context_charge(struct context *ctx);
+
 /** context_renew() - the login that has begun an epoch holds in it; not locked */
 void context_renew(struct context *ctx, uint64_t epoch);
 
@@ -155,14 +179,21 @@ struct operation *operation_find(struct context *ctx, uint32_t session, uint32_t
  * @fn:		PCIEHSM_FN_*
  * @op:		taken over if it succeeds
  *
- * Return: CKR_OK, CKR_OPERATION_ACTIVE, CKR_SESSION_COUNT, CKR_HOST_MEMORY, and as
- * context_holds().
+ * Return: CKR_OK, CKR_OPERATION_ACTIVE, CKR_SESSION_COUNT, CKR_HOST_MEMORY,
+ * CKR_DEVICE_MEMORY, and as context_holds().
  */
 CK_RV operation_add(struct context *ctx, uint32_t role, uint64_t epoch, uint32_t session,
 		    uint32_t fn, struct fw_op *op);
 
 /** operation_end() - take it out of the context; the caller keeps its reference */
 void operation_end(struct context *ctx, struct operation *o);
+
+/**
+ * operation_charge() - the operation, which is locked, may have grown
+ *
+ * Return: CKR_OK, or CKR_DEVICE_MEMORY: it has to end.
+ */
+CK_RV operation_charge(struct operation *o);
 
 /** operation_put() - give a reference back */
 void operation_put(struct operation *o);

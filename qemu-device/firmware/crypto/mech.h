@@ -177,6 +177,9 @@ CK_RV fw_op_digest_key(struct fw_op *op, struct fw_key *key);
  */
 CK_RV fw_op_final(struct fw_op *op, const struct fw_bytes *sig, uint8_t *out, size_t *out_len);
 
+/** fw_op_memory() - bytes that callers made the operation keep; never gets less */
+size_t fw_op_memory(const struct fw_op *op);
+
 /** fw_op_free() - end an operation and wipe what it knows. May be NULL. */
 void fw_op_free(struct fw_op *op);
 

@@ -218,6 +218,11 @@ CK_RV fw_op_init(enum pciehsm_function fn, CK_ULONG mech, const struct fw_mech_p
 	return CKR_OK;
 }
 
+size_t fw_op_memory(const struct fw_op *op)
+{
+	return op->param_len + op->collect_room + op->pending_room;
+}
+
 void fw_op_free(struct fw_op *op)
 {
 	if (!op)

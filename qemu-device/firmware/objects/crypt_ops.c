@@ -200,6 +200,8 @@ CK_RV op_crypt_update(struct call *c)
 	if (!o)
 		return CKR_OPERATION_NOT_INITIALIZED;
 	rv = update(c, o, f);
+	if (rv == CKR_OK)
+		rv = operation_charge(o);
 	release(c, o, rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL);
 	return rv;
 }

@@ -167,7 +167,7 @@ static CK_RV room_in_context(struct context *ctx, const struct object *o)
 	if (ctx->objects.live >= CONTEXT_MAX_OBJECTS ||
 	    ctx->objects.bytes + o->size > CONTEXT_MAX_BYTES)
 		return CKR_DEVICE_MEMORY;
-	return CKR_OK;
+	return context_room(ctx, o->size);
 }
 
 CK_RV make_session_object(struct call *c, struct object *o)
@@ -180,8 +180,10 @@ CK_RV make_session_object(struct call *c, struct object *o)
 	rv = room_in_context(c->ctx, o);
 	if (rv == CKR_OK)
 		rv = context_holds(c->ctx, c->role, c->epoch);
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
 		table_set(&c->ctx->objects, o, 0);
+		context_charge(c->ctx);
+	}
 	pthread_mutex_unlock(&c->ctx->lock);
 	if (rv != CKR_OK)
 		object_put(o);
@@ -219,6 +221,7 @@ static void take_back(struct making *m, const bool placed[2])
 		if (e)
 			table_remove(&ctx->objects, e);
 	}
+	context_charge(ctx);
 	pthread_mutex_unlock(&ctx->lock);
 }
 

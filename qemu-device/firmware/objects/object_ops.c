@@ -206,6 +206,7 @@ static CK_RV destroy_session(struct call *c, const struct object *o, struct vers
 		version->counter = e->version.counter + 1;
 		version->writer = c->part->serial;
 		table_remove(&c->ctx->objects, e);
+		context_charge(c->ctx);
 	}
 	pthread_mutex_unlock(&c->ctx->lock);
 	return e ? CKR_OK : CKR_OBJECT_HANDLE_INVALID;
@@ -416,12 +417,16 @@ static CK_RV set_session(struct call *c, const uint8_t *ouid, const struct fw_at
 	if (rv == CKR_OK)
 		rv = next_version(c, e->object, change, &next);
 	if (rv == CKR_OK) {
-		if (c->ctx->objects.bytes + next->size > CONTEXT_MAX_BYTES) {
-			object_put(next);
+		if (c->ctx->objects.bytes + next->size > CONTEXT_MAX_BYTES)
 			rv = CKR_DEVICE_MEMORY;
-		} else {
+		else
+			rv = context_room(c->ctx, next->size);
+		if (rv == CKR_OK) {
 			*version = next->version;
 			table_set(&c->ctx->objects, next, 0);
+			context_charge(c->ctx);
+		} else {
+			object_put(next);
 		}
 	}
 	pthread_mutex_unlock(&c->ctx->lock);
