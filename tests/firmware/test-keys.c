@@ -284,6 +284,43 @@ static void test_derive(void **state)
 	assert_false(get_bool(10, CKA_LOCAL));
 }
 
+static unsigned long extract(uint32_t n, uint32_t base, uint32_t salt)
+{
+	struct fwmsg m;
+
+	fwmsg_begin(&m, PCIEHSM_OP_DERIVE, 1);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, 0x402a);	/* CKM_HKDF_DERIVE */
+	fwmsg_u32(&m, PCIEHSM_F_P_HASH, CKM_SHA256);
+	fwmsg_u32(&m, PCIEHSM_F_P_HKDF, 1);
+	put_ouid(&m, PCIEHSM_F_P_SALT_KEY, salt);
+	put_ouid(&m, PCIEHSM_F_KEY, base);
+	put_ouid(&m, PCIEHSM_F_OUID, n);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr_ulong(&m, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+	return finish(&m);
+}
+
+/* With a known secret this is an HMAC of it by the salt's key, which must allow that. */
+static void test_salt_key(void **state)
+{
+	struct fwmsg m;
+
+	(void)state;
+	create(&m, 1, CKO_SECRET_KEY);
+	fwmsg_attr_ulong(&m, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+	fwmsg_attr(&m, CKA_VALUE, "known", 5);
+	fwmsg_attr_bool(&m, CKA_DERIVE, true);
+	assert_ok(finish(&m));
+	create_aes(&m, 2);
+	assert_ok(finish(&m));
+	assert_rv(extract(3, 1, 2), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	assert_rv(extract(3, 1, 9), CKR_KEY_HANDLE_INVALID);
+	set(&m, 2);
+	fwmsg_attr_bool(&m, CKA_DERIVE, true);
+	assert_ok(finish(&m));
+	assert_ok(extract(3, 1, 2));
+}
+
 static void test_generate_secret(void **state)
 {
 	struct fwmsg m;
@@ -325,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_verify, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrap_and_unwrap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_derive, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_salt_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_generate_secret, setup, teardown),
 	};
 

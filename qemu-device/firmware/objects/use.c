@@ -54,6 +54,20 @@ static void set_member(struct fw_mech_params *params, const struct field *f)
 	params->have |= FW_HAVE(f->id);
 }
 
+static bool mechanism_allowed(const struct object *o, CK_ULONG mech)
+{
+	struct fw_bytes list;
+	size_t i;
+
+	if (!(o->flags & OBJ_RESTRICTED) ||
+	    !fw_attrs_get(&o->attrs, CKA_ALLOWED_MECHANISMS, &list))
+		return true;
+	for (i = 0; i + 8 <= list.len; i += 8)
+		if (wire_get64(list.p + i) == mech)
+			return true;
+	return false;
+}
+
 CK_RV use_begin(struct use *u, struct call *c)
 {
 	const struct field *f;
@@ -72,21 +86,12 @@ CK_RV use_begin(struct use *u, struct call *c)
 	u->salt = partition_object(c, f->data);
 	if (!u->salt || !object_is_key(u->salt))
 		return CKR_KEY_HANDLE_INVALID;
+	/* It works, too: extracting with a known secret would be an HMAC of that. */
+	if (!(u->salt->flags & OBJ_DERIVE))
+		return CKR_KEY_FUNCTION_NOT_PERMITTED;
+	if (!mechanism_allowed(u->salt, u->mech))
+		return CKR_MECHANISM_INVALID;
 	return object_key(u->salt, &u->params.salt_key);
-}
-
-static bool mechanism_allowed(const struct object *o, CK_ULONG mech)
-{
-	struct fw_bytes list;
-	size_t i;
-
-	if (!(o->flags & OBJ_RESTRICTED) ||
-	    !fw_attrs_get(&o->attrs, CKA_ALLOWED_MECHANISMS, &list))
-		return true;
-	for (i = 0; i + 8 <= list.len; i += 8)
-		if (wire_get64(list.p + i) == mech)
-			return true;
-	return false;
 }
 
 /* What the partition's policies forbid although the key would allow it */

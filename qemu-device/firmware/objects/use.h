@@ -29,7 +29,9 @@ struct use {
  * @u:		out; use_end() must follow
  * @c:		the message
  *
- * Return: CKR_OK, CKR_KEY_HANDLE_INVALID (of the salt), and as fw_key_from_attrs().
+ * Return: CKR_OK; of the salt's key, which must be one for deriving,
+ * CKR_KEY_HANDLE_INVALID, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_MECHANISM_INVALID
+ * (CKA_ALLOWED_MECHANISMS), and as fw_key_from_attrs().
  */
 CK_RV use_begin(struct use *u, struct call *c);
 
