@@ -218,7 +218,7 @@ static void pciehsm_set_tamper(Object *obj, bool value, Error **errp)
 
     if (!value || !s->fw) {
         error_setg(errp, "x-tamper can only be set to on, and only on a card "
-                   "that is running; the HSM SO undoes it");
+                   "that is running; a factory reset undoes it");
         return;
     }
     job = pciehsm_job_new(s->fw, 0, 0, 0);
