@@ -155,20 +155,21 @@ void hsm_ctrl_quiesce(struct hsm_ctrl *ctrl, unsigned int how, int err)
 	struct hsm_slot *stuck = NULL;
 	bool stopped = false;
 	u32 csts = U32_MAX;
-	unsigned int i;
+	unsigned int i, n;
 
 	mutex_lock(&ctrl->shutdown_lock);
+	n = hsm_ctrl_queues(ctrl);
 	if (!pci_channel_offline(ctrl->pdev) && !pci_dev_is_disconnected(ctrl->pdev))
 		csts = readl(ctrl->bar + PCIEHSM_REG_CSTS);
 
-	for (i = 1; i < ctrl->nr_queues; i++)
+	for (i = 1; i < n; i++)
 		hsm_queue_close(ctrl->queues[i]);
 	if (csts != U32_MAX) {
 		bool sane = (csts & PCIEHSM_CSTS_RDY) && !(csts & PCIEHSM_CSTS_CFS);
 
 		if (sane && (how & HSM_QUIESCE_POLITE))
 			stuck = hsm_ctrl_end_queues(ctrl);
-		if (ctrl->nr_queues)
+		if (n)
 			hsm_queue_close(ctrl->queues[0]);
 		if (sane && (how & HSM_QUIESCE_SHUTDOWN)) {
 			writel(PCIEHSM_CC_EN | PCIEHSM_CC_SHN, ctrl->bar + PCIEHSM_REG_CC);
@@ -178,16 +179,16 @@ void hsm_ctrl_quiesce(struct hsm_ctrl *ctrl, unsigned int how, int err)
 					 "the card did not confirm the shutdown\n");
 		}
 		stopped = !hsm_ctrl_disable(ctrl);
-	} else if (ctrl->nr_queues) {
+	} else if (n) {
 		hsm_queue_close(ctrl->queues[0]);
 	}
 	/* No word from the card that it has stopped: take the bus away from it. */
 	if (!stopped)
 		pci_clear_master(ctrl->pdev);
 
-	for (i = 0; i < ctrl->nr_queues; i++)
+	for (i = 0; i < n; i++)
 		hsm_queue_stop(ctrl->queues[i]);
-	for (i = 0; i < ctrl->nr_queues; i++)
+	for (i = 0; i < n; i++)
 		hsm_queue_fail(ctrl->queues[i], err);
 	if (stuck)
 		hsm_slot_put(stuck);

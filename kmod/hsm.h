@@ -431,6 +431,13 @@ static inline bool hsm_ctrl_gone(struct hsm_ctrl *ctrl)
 	return hsm_state_terminal(hsm_ctrl_state(ctrl));
 }
 
+/* Queues that exist; those below this number are whole. */
+static inline unsigned int hsm_ctrl_queues(struct hsm_ctrl *ctrl)
+{
+	/* Pairs with the release in hsm_ctrl_alloc_io(). */
+	return smp_load_acquire(&ctrl->nr_queues);
+}
+
 /* queue.c */
 struct hsm_queue *hsm_queue_alloc(struct hsm_ctrl *ctrl, u16 qid, u16 depth, u16 vector);
 void hsm_queue_free(struct hsm_queue *q);

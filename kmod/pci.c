@@ -176,6 +176,7 @@ static int hsm_ctrl_attach(struct hsm_ctrl *ctrl)
 		goto err_unmap;
 	}
 	ctrl->max_seg = min_t(size_t, dma_max_mapping_size(dev), SZ_1M) & PAGE_MASK;
+	dma_set_max_seg_size(dev, ctrl->max_seg);
 
 	ret = pci_alloc_irq_vectors(pdev, 1, min3(hsm_max_vectors, hsm_max_queues + 1,
 						  num_online_cpus() + 1), PCI_IRQ_MSIX);

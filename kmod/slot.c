@@ -158,6 +158,9 @@ int hsm_slot_submit(struct hsm_slot *slot, unsigned long timeout)
  * @finish:	called in process context when it is over; owns the slot then
  * @priv:	for @finish
  *
+ * The caller is one of the card's workers, which removal waits for, or takes care in
+ * another way that the card is not freed before this has returned.
+ *
  * Return: 0, then the slot is not the caller's any more; or -EAGAIN as above.
  */
 int hsm_slot_submit_async(struct hsm_slot *slot, unsigned long timeout,
@@ -182,8 +185,8 @@ int hsm_slot_submit_async(struct hsm_slot *slot, unsigned long timeout,
  */
 int hsm_slot_wait(struct hsm_slot *slot, void (*finish)(struct hsm_slot *slot), void *priv)
 {
-	int state = HSM_SLOT_SENT;
 	struct hsm_ctrl *ctrl = slot->queue->ctrl;
+	int state = HSM_SLOT_SENT, ret = 0;
 
 	if (!finish) {
 		wait_for_completion(&slot->done);
@@ -194,15 +197,19 @@ int hsm_slot_wait(struct hsm_slot *slot, void (*finish)(struct hsm_slot *slot), 
 	slot->finish = finish;
 	slot->priv = priv;
 	WRITE_ONCE(slot->abort, HSM_ABORT_WANTED);
+	/* The slot's own may be dropped next, and nobody kicks what is being removed. */
+	percpu_ref_get(&ctrl->users);
 	/* After this exchange the slot may be over and used anew at any time. */
 	if (atomic_try_cmpxchg(&slot->state, &state, HSM_SLOT_ASYNC)) {
 		atomic64_inc(&ctrl->counters.orphans);
 		hsm_watchdog_kick(ctrl, 1);
-		return -EINTR;
+		ret = -EINTR;
+	} else {
+		/* It is being completed at this moment. */
+		wait_for_completion(&slot->done);
 	}
-	/* It is being completed at this moment. */
-	wait_for_completion(&slot->done);
-	return 0;
+	percpu_ref_put(&ctrl->users);
+	return ret;
 }
 
 /**

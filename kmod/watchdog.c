@@ -20,8 +20,6 @@ static void hsm_watchdog_look(struct hsm_ctrl *ctrl, struct hsm_ladder_view *v)
 
 	v->state = hsm_ctrl_state(ctrl);
 	v->offline = pci_channel_offline(ctrl->pdev);
-	v->gone = false;
-	v->fatal = false;
 	if (v->offline || (v->state != PCIEHSM_STATE_LIVE &&
 			   v->state != PCIEHSM_STATE_CONNECTING)) {
 		ctrl->gone_since = 0;
@@ -171,7 +169,7 @@ void hsm_watchdog(struct work_struct *work)
 		next = jiffies + msecs_to_jiffies(HSM_GONE_MS);
 
 	/* Queue 0 last: an abort that is late is a reason to reset at once. */
-	for (i = READ_ONCE(ctrl->nr_queues); i-- > 0 && rung == HSM_RUNG_WAIT;) {
+	for (i = hsm_ctrl_queues(ctrl); i-- > 0 && rung == HSM_RUNG_WAIT;) {
 		q = ctrl->queues[i];
 		hsm_watchdog_poll(q);
 		for (j = 0; j < q->nslots && rung == HSM_RUNG_WAIT; j++) {
