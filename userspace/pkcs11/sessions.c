@@ -412,6 +412,11 @@ static CK_RV log_in(struct token *token, uint32_t role, const void *pin, CK_ULON
 	CK_RV rv = CKR_OK;
 
 	pthread_mutex_lock(&token->login);
+	/* The login ended with the last member, or with the group (ha.h). */
+	if (token->role != PCIEHSM_ROLE_NONE && ha_login_role(token->ha) == PCIEHSM_ROLE_NONE) {
+		token->role = PCIEHSM_ROLE_NONE;
+		token->epoch++;
+	}
 	if (token->role == role) {
 		rv = CKR_USER_ALREADY_LOGGED_IN;
 	} else if (token->role != PCIEHSM_ROLE_NONE) {

@@ -290,6 +290,38 @@ static void member_goes_and_comes(void **state)
 	destroy_all(s);
 }
 
+/* A partition that is pulled out logs out; whoever has a session there can log in again. */
+static void login_ends_with_the_token(void **state)
+{
+	CK_SESSION_HANDLE s;
+	CK_TOKEN_INFO info;
+	CK_OBJECT_HANDLE key;
+	CK_RV rv;
+	int i;
+
+	(void)state;
+	if (slot == GROUP_SLOT)
+		return;
+	s = login();
+	key = aes_key(s, 16);
+	loopback_pull(lb, CARD_A);
+	IS(CKR_TOKEN_NOT_PRESENT, p11->C_GetTokenInfo(slot, &info));
+	loopback_return(lb, CARD_A);
+	/* At the latest when the return has been noticed */
+	for (i = 0; i < 100; i++) {
+		rv = p11->C_Login(s, CKU_USER, (CK_UTF8CHAR *)CO_PIN, strlen(CO_PIN));
+		if (rv == CKR_OK)
+			break;
+		IS(CKR_TOKEN_NOT_PRESENT, rv);
+		usleep(50000);
+	}
+	OK(rv);
+	IS(CKR_USER_ALREADY_LOGGED_IN,
+	   p11->C_Login(s, CKU_USER, (CK_UTF8CHAR *)CO_PIN, strlen(CO_PIN)));
+	IS(CKR_OBJECT_HANDLE_INVALID, p11->C_DestroyObject(s, key));
+	OK(p11->C_Logout(s));
+}
+
 /* An application that forbids threads is served all the same, within its own calls. */
 static void no_threads_of_ours(void **state)
 {
@@ -440,6 +472,7 @@ int main(void)
 		IN_MODULE(close_while_calls_run),
 		IN_MODULE(forks),
 		IN_MODULE(member_goes_and_comes),
+		IN_MODULE(login_ends_with_the_token),
 		cmocka_unit_test(no_threads_of_ours),
 		IN_MODULE(slot_events),
 		IN_MODULE(without_any_card),
