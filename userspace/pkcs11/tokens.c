@@ -65,14 +65,23 @@ static struct token *token_of(struct ha_token *ha)
 	return token;
 }
 
-static bool slot_known(CK_SLOT_ID slot)
+/* With the lock held. */
+static bool is_known(CK_SLOT_ID slot)
 {
-	bool known = false;
 	size_t i;
 
+	for (i = 0; i < tokens.n_known; i++)
+		if (tokens.known[i] == slot)
+			return true;
+	return false;
+}
+
+static bool slot_known(CK_SLOT_ID slot)
+{
+	bool known;
+
 	pthread_mutex_lock(&tokens.lock);
-	for (i = 0; i < tokens.n_known && !known; i++)
-		known = tokens.known[i] == slot;
+	known = is_known(slot);
 	pthread_mutex_unlock(&tokens.lock);
 	return known;
 }
@@ -82,15 +91,15 @@ CK_RV slot_learn(CK_SLOT_ID slot)
 	CK_SLOT_ID *more;
 	CK_RV rv = CKR_OK;
 
-	if (slot_known(slot))
-		return CKR_OK;
 	pthread_mutex_lock(&tokens.lock);
-	more = realloc(tokens.known, (tokens.n_known + 1) * sizeof(*more));
-	if (more) {
-		tokens.known = more;
-		tokens.known[tokens.n_known++] = slot;
-	} else {
-		rv = CKR_HOST_MEMORY;
+	if (!is_known(slot)) {
+		more = realloc(tokens.known, (tokens.n_known + 1) * sizeof(*more));
+		if (more) {
+			tokens.known = more;
+			tokens.known[tokens.n_known++] = slot;
+		} else {
+			rv = CKR_HOST_MEMORY;
+		}
 	}
 	pthread_mutex_unlock(&tokens.lock);
 	return rv;
