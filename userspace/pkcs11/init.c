@@ -80,7 +80,8 @@ static bool calls_under_way(void)
  */
 static void in_child(void)
 {
-	struct ha *ha = module.ha;
+	/* C_Finalize of another thread may have freed part of it. */
+	struct ha *ha = module.state == STATE_READY ? module.ha : NULL;
 	unsigned int i;
 
 	pthread_mutex_init(&module.lock, NULL);
