@@ -61,7 +61,8 @@
  * Rights
  *   "login CO" below means: the context has logged in as Crypto Officer. CO can do
  *   all that CU can. Public objects are seen by all; private ones by CO, LCO and CU.
- *   Token objects are changed by CO only (LCO as PKCS#11 policy says). A role whose
+ *   Token objects are changed by CO only; LCO may create them. A role without the
+ *   power for an operation gets CKR_USER_NOT_LOGGED_IN, as if it were not there. A role whose
  *   password was set by somebody else must change it first: until then every
  *   operation but ROLE_SET_PIN, LOGOUT and the ones that need no login answers
  *   CKR_PIN_EXPIRED.
@@ -174,7 +175,8 @@ enum pciehsm_op {
 	/*
 	 * ROLE, PIN -> FLAGS (PCIEHSM_LOGIN_*). On CKR_PIN_INCORRECT and
 	 * CKR_PIN_LOCKED: ATTEMPTS (left). The attempt is recorded durably before
-	 * the password is checked. A context has one login at a time:
+	 * the password is checked; the one that uses up the last attempt is still
+	 * CKR_PIN_INCORRECT, with ATTEMPTS 0. A context has one login at a time:
 	 * CKR_USER_ALREADY_LOGGED_IN, CKR_USER_ANOTHER_ALREADY_LOGGED_IN.
 	 * HSM: SO, AU. Partition: PO, CO, LCO, CU. A role without password:
 	 * CKR_USER_PIN_NOT_INITIALIZED.
@@ -184,7 +186,11 @@ enum pciehsm_op {
 	PCIEHSM_OP_LOGOUT		= PCIEHSM_OPC_B(0x003),
 	/* -> : ends what is kept under the header's session */
 	PCIEHSM_OP_SESSION_CLOSE	= PCIEHSM_OPC_P(0x004),
-	/* ROLE, PIN -> : SO makes AU; PO makes CO; CO makes LCO and CU. The first login must change it. */
+	/*
+	 * ROLE, PIN -> : SO makes AU; PO makes CO; CO makes LCO and CU. The first login must
+	 * change it. CKR_ACTION_PROHIBITED if the role is there already. Here and
+	 * everywhere a password of a length that is not allowed is CKR_PIN_LEN_RANGE.
+	 */
 	PCIEHSM_OP_ROLE_INIT		= PCIEHSM_OPC_BW(0x005),
 	/* ROLE, PIN (old), NEW_PIN -> : the role's own business; needs no login. Errors as LOGIN's. */
 	PCIEHSM_OP_ROLE_SET_PIN		= PCIEHSM_OPC_BW(0x006),
@@ -194,7 +200,10 @@ enum pciehsm_op {
 	PCIEHSM_OP_ROLE_INFO		= PCIEHSM_OPC_B(0x008),
 	/* -> POLICIES (array of struct pciehsm_policy) : needs no login */
 	PCIEHSM_OP_POLICY_GET		= PCIEHSM_OPC_B(0x009),
-	/* POLICY, VALUE -> : SO or PO. A destructive one destroys what its flag says. */
+	/*
+	 * POLICY, VALUE -> : SO or PO. A destructive one destroys what its flag says, and
+	 * ends every login but the caller's.
+	 */
 	PCIEHSM_OP_POLICY_SET		= PCIEHSM_OPC_BW(0x00a),
 	/* [SEED] , LEN -> DATA : random bytes, at most 64 KiB */
 	PCIEHSM_OP_RANDOM		= PCIEHSM_OPC_B(0x00b),
@@ -210,13 +219,17 @@ enum pciehsm_op {
 	 * becomes the SO's.
 	 */
 	PCIEHSM_OP_HSM_INIT		= PCIEHSM_OPC_HW(0x102),
-	/* -> : destroys everything, roles and policies too; needs no login, as on the product */
+	/*
+	 * -> : destroys everything, roles and policies too; needs no login, as on the
+	 * product. The only way out of the tampered state: until then HSM_INIT answers
+	 * PCIEHSM_CKR_TAMPERED.
+	 */
 	PCIEHSM_OP_HSM_FACTORY_RESET	= PCIEHSM_OPC_HW(0x103),
-	/* -> : destroys all partitions and the SO, keeps policies; needs no login */
+	/* -> : destroys all partitions and the SO, keeps policies and tampering; needs no login */
 	PCIEHSM_OP_HSM_ZEROIZE		= PCIEHSM_OPC_HW(0x104),
 	/* [SIZE] -> NUMBER, SERIAL, INDEX : SO. PCIEHSM_CKR_CAPACITY when there is no room for another. */
 	PCIEHSM_OP_PARTITION_CREATE	= PCIEHSM_OPC_HW(0x105),
-	/* NUMBER -> : SO. The partition and all it holds are gone. */
+	/* NUMBER -> : SO. The partition and all it holds are gone. CKR_SLOT_ID_INVALID: no such. */
 	PCIEHSM_OP_PARTITION_DELETE	= PCIEHSM_OPC_HW(0x106),
 	/* NUMBER, SIZE -> : SO */
 	PCIEHSM_OP_PARTITION_RESIZE	= PCIEHSM_OPC_HW(0x107),
@@ -233,7 +246,7 @@ enum pciehsm_op {
 	 * only, and PIN must be the PO's; destroys all objects and the roles below PO.
 	 */
 	PCIEHSM_OP_PARTITION_INIT	= PCIEHSM_OPC_PW(0x202),
-	/* -> : CO. Deletes every object (with tombstones). */
+	/* -> : CO. Deletes every object (with tombstones), whatever its CKA_DESTROYABLE. */
 	PCIEHSM_OP_PARTITION_CLEAR	= PCIEHSM_OPC_PW(0x203),
 
 	/* -- objects -- */
@@ -361,7 +374,7 @@ enum pciehsm_field_id {
 	PCIEHSM_F_OBJECTS		= 0x010e,	/* u32 token objects */
 	PCIEHSM_F_SESSIONS		= 0x010f,	/* u32 */
 	PCIEHSM_F_STATS			= 0x0110,	/* u64 each, by enum pciehsm_stat */
-	PCIEHSM_F_INCARNATION		= 0x0111,	/* 16 bytes, new at each PARTITION_INIT */
+	PCIEHSM_F_INCARNATION		= 0x0111,	/* 16 bytes, new whenever the contents were destroyed */
 	/* roles and policies */
 	PCIEHSM_F_ROLE			= 0x0201,	/* u32 enum pciehsm_role */
 	PCIEHSM_F_PIN			= 0x0202,	/* bytes, 8 to 255 where it is set */
@@ -380,7 +393,7 @@ enum pciehsm_field_id {
 	PCIEHSM_F_OUIDS			= 0x0305,	/* 16 bytes each */
 	PCIEHSM_F_TEMPLATE		= 0x0306,
 	PCIEHSM_F_TEMPLATE2		= 0x0307,
-	PCIEHSM_F_COUNTER		= 0x0308,	/* u64, not 0 */
+	PCIEHSM_F_COUNTER		= 0x0308,	/* u64, 1 to 2^62 */
 	PCIEHSM_F_VERSION		= 0x0309,	/* struct pciehsm_version */
 	/* cryptography */
 	PCIEHSM_F_FUNCTION		= 0x0401,	/* u32 enum pciehsm_function */
