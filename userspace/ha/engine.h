@@ -76,6 +76,7 @@ struct ha_conn {
 	_Atomic uint64_t		login_gen;	/* token->login_gen that this login is of */
 	atomic_uint			logins;		/* how often it was logged in */
 	atomic_uint			resets;
+	unsigned int			orphans_gone;	/* of whoever has member->busy */
 };
 
 /* Up to here two partitions are known to have been equal. */

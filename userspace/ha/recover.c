@@ -37,23 +37,31 @@ static struct ha_conn *reference(struct ha_member *member)
 	return NULL;
 }
 
-/* Creations that failed here as far as the application knows must not turn up. */
+/*
+ * Creations that failed here as far as the application knows must not turn up. There may be
+ * no login yet when a member comes back, so this is looked at with each of its works.
+ */
 static CK_RV destroy_orphans(struct ha_member *member, struct ha_conn *conn)
 {
 	struct ha_token *token = member->token;
 	struct ha *ha = token->ha;
-	struct ha_ouid *list;
-	unsigned int i, n;
+	struct ha_ouid *list = NULL;
+	unsigned int i, n, from = conn->orphans_gone;
 	CK_RV rv = CKR_OK;
 
 	ha_lock(ha, &token->lock);
 	n = atomic_load(&token->role) == PCIEHSM_ROLE_CO ? token->n_orphans : 0;
-	list = n ? malloc(n * sizeof(*list)) : NULL;
+	if (n > from)
+		list = malloc((n - from) * sizeof(*list));
 	if (list)
-		memcpy(list, token->orphans, n * sizeof(*list));
+		memcpy(list, token->orphans + from, (n - from) * sizeof(*list));
 	ha_unlock(ha, &token->lock);
-	for (i = 0; list && i < n && !pciehsm_rv_is_transport(rv); i++)
-		rv = pciehsm_object_destroy(conn->t, 0, list[i].b, true, NULL);
+	for (i = from; list && i < n; i++) {
+		rv = pciehsm_object_destroy(conn->t, 0, list[i - from].b, true, NULL);
+		if (pciehsm_rv_is_transport(rv) || ha_rv_sick(rv) || rv == CKR_USER_NOT_LOGGED_IN)
+			break;
+		conn->orphans_gone = i + 1;
+	}
 	free(list);
 	return pciehsm_rv_is_transport(rv) ? rv : CKR_OK;
 }
@@ -223,6 +231,7 @@ void ha_work(struct ha_member *member)
 	struct ha_conn *conn;
 	bool present;
 	int round;
+	CK_RV rv;
 
 	ha_lock(ha, &token->lock);
 	conn = ha_conn_get(member->conn);
@@ -240,6 +249,9 @@ void ha_work(struct ha_member *member)
 	if (!conn)
 		return;
 	if (ha_conn_ready(conn) == CKR_OK) {
+		rv = destroy_orphans(member, conn);
+		if (rv != CKR_OK)
+			ha_member_failed(member, conn, rv);
 		for (round = 1; round <= ROUNDS_MAX && !atomic_load(&ha->stopping); round++)
 			if (catch_up(member, conn, round == ROUNDS_MAX) == ROUND_OVER)
 				break;

@@ -301,6 +301,78 @@ static void member_returns_often(void **state)
 	}
 }
 
+/* ---- a creation that was reported as failed ---- */
+
+static enum loopback_fault lost_with_the_answer(void *arg, const char *serial, uint32_t op)
+{
+	(void)arg;
+	(void)serial;
+	return op == PCIEHSM_OP_GENERATE_KEY ? LOOPBACK_PULLED_AFTER : LOOPBACK_WORKS;
+}
+
+static CK_ULONG secret_keys(void)
+{
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	const CK_ATTRIBUTE attr = { CKA_CLASS, &class, sizeof(class) };
+	struct ha_ouid *list;
+	CK_ULONG n;
+
+	OK(ha_find(token, 1, &attr, 1, &list, &n));
+	free(list);
+	return n;
+}
+
+static void basic_recovery(void)
+{
+	struct ha_config *config;
+	enum ha_recovery_mode mode;
+	int i;
+
+	write_config("{ \"version\": 1, \"recovery_mode\": \"activeBasic\", \"groups\": [ {"
+		     " \"label\": \"" GROUP_LABEL "\", \"number\": \"" GROUP_NUMBER "\","
+		     " \"slot\": 5, \"members\": [ { \"serial\": \"" PARTITION_A "\" },"
+		     " { \"serial\": \"" PARTITION_B "\" } ] } ] }");
+	for (i = 0; i < 100; i++) {
+		config = ha_config_get(ha);
+		assert_non_null(config);
+		mode = config->recovery_mode;
+		free(config);
+		if (mode == HA_RECOVERY_BASIC)
+			return;
+		usleep(50000);
+	}
+	fail_msg("the configuration is not obeyed");
+}
+
+/* The login is over with the last member: only the next one can delete what was left behind. */
+static void failed_creation_does_not_turn_up(void **state)
+{
+	struct ha_ouid key;
+	CK_RV rv;
+	int i;
+
+	(void)state;
+	basic_recovery();
+	login();
+	loopback_set_filter(lb, lost_with_the_answer, NULL);
+	IS(CKR_DEVICE_REMOVED, aes_key(1, true, &key));
+	loopback_set_filter(lb, NULL, NULL);
+	loopback_return(lb, CARD_A);
+	loopback_return(lb, CARD_B);
+	for (i = 0; i < 100 && !is_equal(); i++)
+		usleep(50000);
+	for (i = 0; i < 100; i++) {
+		rv = ha_login(token, PCIEHSM_ROLE_CO, CO_PIN, strlen(CO_PIN), NULL);
+		if (rv != CKR_TOKEN_NOT_PRESENT)
+			break;
+		usleep(50000);
+	}
+	OK(rv);
+	for (i = 0; i < 100 && secret_keys(); i++)
+		usleep(50000);
+	assert_int_equal(secret_keys(), 0);
+}
+
 #define WITH_GROUP(f) cmocka_unit_test_setup_teardown(f, with_group, without_group)
 
 int main(int argc, char **argv)
@@ -312,6 +384,7 @@ int main(int argc, char **argv)
 		WITH_GROUP(cards_are_reset),
 		WITH_GROUP(member_hangs),
 		WITH_GROUP(member_returns_often),
+		WITH_GROUP(failed_creation_does_not_turn_up),
 	};
 
 	if (argc > 1)
