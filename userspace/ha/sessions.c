@@ -183,6 +183,7 @@ CK_RV ha_sobjects_push(struct ha_member *member, struct ha_conn *conn)
 	struct ha_conn *from;
 	struct ha_held *list;
 	size_t i, n, done;
+	uint64_t size;
 	CK_RV rv = CKR_OK;
 	bool source;
 
@@ -203,7 +204,10 @@ CK_RV ha_sobjects_push(struct ha_member *member, struct ha_conn *conn)
 			rv = CKR_OK;
 			break;
 		}
-		if (rv == CKR_OK && ha_rv_missing(result))
+		/* One that was reset has lost it, and may be the next to be given it. */
+		if (rv == CKR_OK && ha_rv_missing(result) &&
+		    ha_rv_missing(pciehsm_object_size(conn->t, list[i].session, list[i].ouid.b,
+						      &size)))
 			ha_sobject_remove(token, &list[i].ouid);
 	}
 	free(list);
