@@ -54,19 +54,25 @@ static bool token_attr(const CK_ATTRIBUTE *attrs, CK_ULONG n, bool otherwise)
 static void outbid(struct ha_conn *conn, const struct creation *c, uint64_t counter)
 {
 	struct pciehsm_object_version version;
-	unsigned char label[256];
 	unsigned int i, k;
 
 	for (i = 0; i < c->n; i++) {
-		CK_ATTRIBUTE attr = { CKA_LABEL, label, sizeof(label) };
+		CK_ATTRIBUTE attr = { CKA_LABEL, NULL, 0 };
+		CK_RV rv = pciehsm_object_get(conn->t, c->session, c->ouids[i].b, &attr, 1, NULL);
 
-		if (pciehsm_object_get(conn->t, c->session, c->ouids[i].b, &attr, 1, &version) !=
-		    CKR_OK)
+		if (rv == CKR_OK) {
+			attr.pValue = malloc(attr.ulValueLen + 1);
+			rv = attr.pValue ? pciehsm_object_get(conn->t, c->session, c->ouids[i].b,
+							      &attr, 1, NULL) : CKR_HOST_MEMORY;
+		} else if (rv == CKR_ATTRIBUTE_TYPE_INVALID) {
 			attr.ulValueLen = 0;
-		for (k = 0; k < HA_MAX_MEMBERS; k++)
+			rv = CKR_OK;
+		}
+		for (k = 0; rv == CKR_OK && k < HA_MAX_MEMBERS; k++)
 			if (pciehsm_object_set(conn->t, c->session, c->ouids[i].b, &attr, 1,
 					       &version) != CKR_OK || version.counter >= counter)
 				break;
+		free(attr.pValue);
 	}
 }
 
