@@ -132,7 +132,7 @@ static void check_thing(struct process *p, const struct thing *thing, const stru
 		sim_fail("%s exists %lu times", thing->label, n);
 	if (thing->failed && n && !thing->exempt)
 		sim_fail("%s was reported as failed and exists", thing->label);
-	if (thing->destroyed && n && !thing->exempt)
+	if (thing->destroyed && n && !thing->exempt && !thing->contested)
 		sim_fail("%s was deleted and is back", thing->label);
 	if (!thing->acked || thing->destroying || thing->exempt)
 		return;

@@ -28,6 +28,7 @@ struct random_totals totals;
 struct client {
 	struct process	process;
 	struct fiber	*fibers[FIBERS_EACH];
+	bool		threads;	/* its engine works in the background */
 	bool		running;	/* not killed */
 	bool		done;		/* all of its calls have returned */
 	unsigned int	life;
@@ -157,6 +158,7 @@ static void destroy_thing(struct worker *w)
 	if (!thing || (thing->process != p->number && !sim_chance(4)))
 		return;
 	thing->destroying = true;
+	thing->contested |= thing->changing;
 	n = thing->kind == PAIR ? 2 : 1;
 	for (i = 0; i < n && rv == CKR_OK; i++)
 		rv = ha_destroy(p->token, w->session, &thing->ouid[i]);
@@ -177,7 +179,10 @@ static void change_thing(struct worker *w)
 	if (!thing)
 		return;
 	sim_fill(value, sizeof(value));
+	thing->changing++;
+	thing->contested |= thing->destroying;
 	rv = ha_set_attributes(p->token, w->session, &thing->ouid[0], &attr, 1);
+	thing->changing--;
 	called("change", thing, begun, rv);
 }
 
@@ -230,9 +235,10 @@ static void find(struct worker *w)
 		sim_fail("%s is there %lu times", thing->label, count);
 	/*
 	 * What this process has made is found by it at once; but for the moment that the
-	 * news takes of a member that was emptied in its place.
+	 * news takes of a member that was emptied in its place. Without threads
+	 * that is until somebody calls.
 	 */
-	if (count < want && sim_now() > emptied_at + 400000 && !thing->destroying && !thing->exempt && !cruel &&
+	if (count < want && sim_now() > emptied_at + 50000 && (w->client->threads || !emptied_at) && !thing->destroying && !thing->exempt && !cruel &&
 	    thing->process == p->number && thing->life == w->client->life)
 		sim_fail("%s was made here and is not found", thing->label);
 }
@@ -310,7 +316,8 @@ static void client_main(void *arg)
 	unsigned int i;
 	CK_RV rv;
 
-	process_start(p, p->number, sim_chance(6) ? HA_OPEN_NO_THREADS : 0);
+	c->threads = !sim_chance(6);
+	process_start(p, p->number, c->threads ? 0 : HA_OPEN_NO_THREADS);
 	if (sim_chance(6)) {
 		wrong_logins++;
 		rv = ha_login(p->token, PCIEHSM_ROLE_CO, WRONG_PIN, strlen(WRONG_PIN), NULL);

@@ -26,6 +26,9 @@ enum kind {
  * @killed:	its process died in it
  * @destroying:	somebody has asked for its deletion
  * @destroyed:	and was told that it is done
+ * @changing:	calls that change it and have not returned
+ * @contested:	it was changed and deleted at the same time: the greater version wins,
+ *		and that may be the change's
  * @exempt:	its newest version was on a single member, which was then initialised
  */
 struct thing {
@@ -36,7 +39,8 @@ struct thing {
 	size_t		point_len;
 	int		process;
 	unsigned int	life;
-	bool		creating, acked, failed, killed, destroying, destroyed, exempt;
+	unsigned int	changing;
+	bool		creating, acked, failed, killed, destroying, destroyed, contested, exempt;
 };
 
 struct world {

@@ -182,27 +182,27 @@ static void edits(void **state)
 	free(config);
 }
 
+/* Without an engine in the parent: it has threads, and they do not come along in a fork. */
 static void edits_do_not_collide(void **state)
 {
-	struct ha_config *config = ha_config_get(ha);
-	uint64_t generation = config->generation;
-	int i, k, status;
+	const char *tmp = getenv("TMPDIR");
+	char path[4096], text[4096], error[256];
+	struct ha_config *config = calloc(1, sizeof(*config));
+	unsigned int i, k, interval = 60;
+	struct ha_env *own;
+	struct ha *admin;
+	int status;
+	size_t n;
+	FILE *f;
 
 	(void)state;
-	free(config);
+	snprintf(path, sizeof(path), "%s/shared.conf", tmp ? tmp : "/tmp");
+	unlink(path);
 	for (i = 0; i < 4; i++) {
-		struct pciehsm_bus *bus = loopback_bus(lb);
-		unsigned int interval = 60;
-		struct ha_env *own;
-		struct ha *admin;
-		char error[256];
-
-		if (fork()) {
-			bus->ops->close(bus);
+		if (fork())
 			continue;
-		}
-		if (ha_env_system_over(bus, config_path, &own) ||
-		    ha_open(own, HA_OPEN_ADMIN, &admin))
+		if (ha_env_system_over(loopback_bus(loopback_new(tmp ? tmp : "/tmp")), path,
+				       &own) || ha_open(own, HA_OPEN_ADMIN, &admin))
 			_exit(1);
 		for (k = 0; k < 25; k++)
 			if (ha_config_edit(admin, set_interval, &interval, error, sizeof(error)))
@@ -213,8 +213,15 @@ static void edits_do_not_collide(void **state)
 		wait(&status);
 		assert_int_equal(status, 0);
 	}
-	/* None of 100 changes was lost, and the running engine has the last one. */
-	assert_true(wait_for_generation(generation + 100));
+	/* None of 100 changes was lost. */
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	assert_int_equal(ha_config_parse(text, n, config, error, sizeof(error)), 0);
+	assert_int_equal(config->generation, 100);
+	free(config);
 }
 
 static void broken_file_is_left_alone(void **state)
@@ -307,7 +314,7 @@ int main(void)
 		cmocka_unit_test(has_defaults),
 		cmocka_unit_test(explains_errors),
 		WITH_GROUP(edits),
-		WITH_GROUP(edits_do_not_collide),
+		cmocka_unit_test(edits_do_not_collide),
 		WITH_GROUP(broken_file_is_left_alone),
 		WITH_GROUP(log_is_written_and_turned),
 	};
