@@ -499,6 +499,11 @@ static void kill_client(struct client *c)
 			thing->creating = false;
 			thing->killed = true;
 		}
+		/* What a lost answer left behind is deleted by who asked for it, if that lives. */
+		if (thing->failed && thing->process == c->process.number) {
+			thing->failed = false;
+			thing->killed = true;
+		}
 	}
 	sim_sleep(sim_random(3000000));
 	if (!over)
