@@ -373,6 +373,25 @@ static void failed_creation_does_not_turn_up(void **state)
 	assert_int_equal(secret_keys(), 0);
 }
 
+static void deleted_group_is_logged_out(void **state)
+{
+	int i;
+
+	(void)state;
+	login();
+	write_config("{ \"version\": 1 }");
+	for (i = 0; i < 100 && ha_token_present(token); i++)
+		usleep(50000);
+	assert_false(ha_token_present(token));
+	assert_int_equal(ha_login_role(token), PCIEHSM_ROLE_NONE);
+	/* Another one of the same number, which is that of its first member */
+	basic_recovery();
+	for (i = 0; i < 100 && !ha_token_present(token); i++)
+		usleep(50000);
+	assert_int_equal(ha_login_role(token), PCIEHSM_ROLE_NONE);
+	login();
+}
+
 #define WITH_GROUP(f) cmocka_unit_test_setup_teardown(f, with_group, without_group)
 
 int main(int argc, char **argv)
@@ -385,6 +404,7 @@ int main(int argc, char **argv)
 		WITH_GROUP(member_hangs),
 		WITH_GROUP(member_returns_often),
 		WITH_GROUP(failed_creation_does_not_turn_up),
+		WITH_GROUP(deleted_group_is_logged_out),
 	};
 
 	if (argc > 1)
