@@ -118,6 +118,29 @@ void exempt_for(unsigned int card)
 		free(all[k].list);
 }
 
+size_t point_on_cards(const struct thing *thing, unsigned char *point)
+{
+	struct pciehsm_object_version best = { 0 }, version;
+	unsigned char der[80];
+	size_t len = 0;
+	unsigned int k;
+
+	for (k = 0; k < world.n_cards; k++) {
+		struct pciehsm_transport *t = machine_direct(k, true);
+		CK_ATTRIBUTE attr = { CKA_EC_POINT, der, sizeof(der) };
+
+		/* An octet string in DER: 04 41 and 65 bytes. */
+		if (pciehsm_object_get(t, 0, thing->ouid[0].b, &attr, 1, &version) == CKR_OK &&
+		    pciehsm_version_cmp(&version, &best) > 0) {
+			best = version;
+			len = attr.ulValueLen - 2;
+			memcpy(point, der + 2, len);
+		}
+		t->ops->close(t);
+	}
+	return len;
+}
+
 static void check_thing(struct process *p, const struct thing *thing, const struct contents *all,
 			struct pciehsm_transport *first)
 {
@@ -132,7 +155,7 @@ static void check_thing(struct process *p, const struct thing *thing, const stru
 		sim_fail("%s exists %lu times", thing->label, n);
 	if (thing->failed && n && !thing->exempt)
 		sim_fail("%s was reported as failed and exists", thing->label);
-	if (thing->destroyed && n && !thing->exempt && !thing->contested)
+	if (thing->destroyed && n && !thing->exempt)
 		sim_fail("%s was deleted and is back", thing->label);
 	if (!thing->acked || thing->destroying || thing->exempt)
 		return;

@@ -18,7 +18,7 @@ enum kind {
  * struct thing - something that some process made, or tried to
  * @label:	no two things have the same
  * @ouid:	public or only one; private
- * @point:	what was read after it was acknowledged
+ * @point:	its public key when it was acknowledged, if it could be looked at
  * @process: @life: who made it
  * @creating:	the call has not returned
  * @acked:	it said CKR_OK
@@ -26,9 +26,6 @@ enum kind {
  * @killed:	its process died in it
  * @destroying:	somebody has asked for its deletion
  * @destroyed:	and was told that it is done
- * @changing:	calls that change it and have not returned
- * @contested:	it was changed and deleted at the same time: the greater version wins,
- *		and that may be the change's
  * @exempt:	its newest version was on a single member, which was then initialised
  */
 struct thing {
@@ -39,8 +36,7 @@ struct thing {
 	size_t		point_len;
 	int		process;
 	unsigned int	life;
-	unsigned int	changing;
-	bool		creating, acked, failed, killed, destroying, destroyed, contested, exempt;
+	bool		creating, acked, failed, killed, destroying, destroyed, exempt;
 };
 
 struct world {
@@ -54,6 +50,8 @@ extern struct world world;
 
 /** exempt_for() - this card is about to be emptied: what is nowhere else is lost with it */
 void exempt_for(unsigned int card);
+/** point_on_cards() - the public key that a pair's newest version has; its length or 0 */
+size_t point_on_cards(const struct thing *thing, unsigned char *point);
 /** check_things() - what must hold when all is mended and quiet */
 void check_things(struct process *p);
 

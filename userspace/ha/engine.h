@@ -464,11 +464,13 @@ struct ha_replication {
 
 /**
  * ha_replicate() - bring objects from where they were changed to all live members
+ * @version:	that they have now
+ * @change:	they are older than this change: who lacks them is compared instead
  *
  * Return: CKR_OK, or the source's failure before any other member had them
  */
 CK_RV ha_replicate(struct ha_conn *source, uint32_t session, const struct ha_ouid *ouids,
-		   unsigned int n, const struct pciehsm_object_version *version,
+		   unsigned int n, const struct pciehsm_object_version *version, bool change,
 		   struct ha_replication *result);
 
 /* ---- sync.c ---- */

@@ -12,6 +12,14 @@
 
 #include "engine.h"
 
+/*
+ * Each attempt at a creation begins so far above the one before that no number of
+ * changes, made to a copy that an earlier attempt has left, can make up for it.
+ */
+#define ATTEMPT_STEP	(UINT64_C(1) << 32)
+#define LOST_MAX	16
+/* An object is begun anew under another name at most so often in one call. */
+#define RENAMES_MAX	3
 /* A change that meets newer versions elsewhere is made again on top of them so often. */
 #define REBASES_MAX	4
 #define FIND_PAGE	1024U
@@ -47,35 +55,6 @@ static bool token_attr(const CK_ATTRIBUTE *attrs, CK_ULONG n, bool otherwise)
 	return otherwise;
 }
 
-/*
- * The copy that we got is an older one than an attempt that may have been made elsewhere:
- * somebody brought it here meanwhile. Count it up, or the other would replace it.
- */
-static void outbid(struct ha_conn *conn, const struct creation *c, uint64_t counter)
-{
-	struct pciehsm_object_version version;
-	unsigned int i, k;
-
-	for (i = 0; i < c->n; i++) {
-		CK_ATTRIBUTE attr = { CKA_LABEL, NULL, 0 };
-		CK_RV rv = pciehsm_object_get(conn->t, c->session, c->ouids[i].b, &attr, 1, NULL);
-
-		if (rv == CKR_OK) {
-			attr.pValue = malloc(attr.ulValueLen + 1);
-			rv = attr.pValue ? pciehsm_object_get(conn->t, c->session, c->ouids[i].b,
-							      &attr, 1, NULL) : CKR_HOST_MEMORY;
-		} else if (rv == CKR_ATTRIBUTE_TYPE_INVALID) {
-			attr.ulValueLen = 0;
-			rv = CKR_OK;
-		}
-		for (k = 0; rv == CKR_OK && k < HA_MAX_MEMBERS; k++)
-			if (pciehsm_object_set(conn->t, c->session, c->ouids[i].b, &attr, 1,
-					       &version) != CKR_OK || version.counter >= counter)
-				break;
-		free(attr.pValue);
-	}
-}
-
 /* It must not turn up later as a thing that nobody knows of. */
 static void add_orphans(const struct creation *c)
 {
@@ -107,7 +86,8 @@ static bool spread(struct ha_call *call, const struct creation *c,
 		   const struct pciehsm_object_version *version)
 {
 	struct ha_replication result;
-	CK_RV rv = ha_replicate(call->conn, c->session, c->ouids, c->n, version, &result);
+	CK_RV rv = ha_replicate(call->conn, c->session, c->ouids, c->n, version, false,
+				&result);
 
 	ha_conn_put(result.stale);
 	if (rv != CKR_OK)
@@ -120,45 +100,98 @@ static bool spread(struct ha_call *call, const struct creation *c,
 	return true;
 }
 
+/* Attempts whose answer was lost: each may have left a copy */
+struct lost {
+	struct ha_member	*member[LOST_MAX];
+	uint64_t		counter[LOST_MAX];
+	unsigned int		n;
+};
+
+static void note_lost(struct lost *lost, struct ha_member *member, uint64_t counter)
+{
+	/* The oldest can be spared: each is beaten by those after it. */
+	unsigned int at = lost->n < LOST_MAX ? lost->n++ : LOST_MAX - 1;
+
+	lost->member[at] = member;
+	lost->counter[at] = counter;
+}
+
+/*
+ * Is the copy that we got older than one that may be elsewhere? Then an earlier attempt's
+ * was brought here meanwhile, and the other would replace it one day.
+ */
+static bool is_beaten(const struct lost *lost, const struct ha_member *member, uint64_t counter)
+{
+	unsigned int i;
+
+	for (i = 0; i < lost->n; i++)
+		if (lost->member[i] != member && lost->counter[i] > counter)
+			return true;
+	return false;
+}
+
+static bool name_objects(struct creation *c)
+{
+	struct ha_env *env = c->token->ha->env;
+	unsigned int i;
+
+	for (i = 0; i < c->n; i++)
+		if (env->ops->random(env, c->ouids[i].b, PCIEHSM_OUID_LEN))
+			return false;
+	return true;
+}
+
+static CK_RV attempt(struct creation *c, struct ha_call *call)
+{
+	struct pciehsm_object_version version;
+	struct lost lost = { .n = 0 };
+	unsigned int renames = 0;
+	uint64_t counter = 1;
+	CK_RV rv;
+
+	for (; ha_call_next(call); counter += ATTEMPT_STEP) {
+		rv = c->make(call->conn, c, counter, &version);
+		if (rv == PCIEHSM_CKR_OBJECT_DELETED && counter > 1) {
+			/* It was made, and who found it has deleted it already. */
+			call->rv = CKR_OK;
+			call->answered = true;
+			break;
+		}
+		if (!ha_call_done(call, rv)) {
+			if (call->maybe)
+				note_lost(&lost, call->member, counter);
+			continue;
+		}
+		if (call->rv != CKR_OK)
+			break;
+		if (is_beaten(&lost, call->member, version.counter) && renames++ < RENAMES_MAX) {
+			undo(call->conn, c);
+			add_orphans(c);
+			if (!name_objects(c))
+				break;
+			lost.n = 0;
+			ha_call_retry(call, false);
+			continue;
+		}
+		if (spread(call, c, &version))
+			break;
+		note_lost(&lost, call->member, counter);
+		ha_call_retry(call, true);
+	}
+	return ha_call_end(call);
+}
+
 static CK_RV create(struct creation *c)
 {
 	struct ha_token *token = c->token;
-	struct pciehsm_object_version version;
-	uint64_t counter = 0, elsewhere = 0;
-	struct ha_member *member = NULL;
 	struct ha_call call;
 	unsigned int i;
 	CK_RV rv;
 
-	for (i = 0; i < c->n; i++)
-		if (token->ha->env->ops->random(token->ha->env, c->ouids[i].b, PCIEHSM_OUID_LEN))
-			return CKR_FUNCTION_FAILED;
+	if (!name_objects(c))
+		return CKR_FUNCTION_FAILED;
 	ha_call_begin(&call, token, HA_HOW_PRIMARY, c->uses);
-	while (ha_call_next(&call)) {
-		counter++;
-		member = call.member;
-		rv = c->make(call.conn, c, counter, &version);
-		if (rv == PCIEHSM_CKR_OBJECT_DELETED && counter > 1) {
-			/* It was made, and who found it has deleted it already. */
-			call.rv = CKR_OK;
-			call.answered = true;
-			break;
-		}
-		if (!ha_call_done(&call, rv)) {
-			if (call.maybe)
-				elsewhere = counter;
-			continue;
-		}
-		if (call.rv != CKR_OK)
-			break;
-		if (version.counter < elsewhere)
-			outbid(call.conn, c, elsewhere);
-		if (spread(&call, c, &version))
-			break;
-		elsewhere = counter;
-		ha_call_retry(&call, true);
-	}
-	rv = ha_call_end(&call);
+	rv = attempt(c, &call);
 	if (rv != CKR_OK) {
 		if (call.maybe)
 			add_orphans(c);
@@ -167,7 +200,8 @@ static CK_RV create(struct creation *c)
 	for (i = 0; i < c->n; i++)
 		if (c->is_session[i])
 			ha_sobject_add(token, c->session, &c->ouids[i],
-				       atomic_load(&token->role) == PCIEHSM_ROLE_CO ? NULL : member);
+				       atomic_load(&token->role) == PCIEHSM_ROLE_CO ? NULL :
+				       call.member);
 	return CKR_OK;
 }
 
@@ -352,7 +386,7 @@ static bool spread_tombstone(struct ha_conn *conn, uint32_t session,
 	CK_RV rv;
 
 	for (i = 0;; i++) {
-		rv = ha_replicate(source, session, object, 1, version, &result);
+		rv = ha_replicate(source, session, object, 1, version, false, &result);
 		ha_conn_put(source);
 		source = result.stale;
 		if (rv != CKR_OK || !source || i == REBASES_MAX)
@@ -415,7 +449,7 @@ static CK_RV set_on(struct ha_call *call, uint32_t session, const struct ha_ouid
 		rv = pciehsm_object_set(call->conn->t, session, object->b, attrs, n, &version);
 		if (rv != CKR_OK)
 			return rv;
-		rv = ha_replicate(call->conn, session, object, 1, &version, &result);
+		rv = ha_replicate(call->conn, session, object, 1, &version, true, &result);
 		*lost = rv != CKR_OK;
 		if (*lost || !result.stale || i == REBASES_MAX) {
 			ha_conn_put(result.stale);

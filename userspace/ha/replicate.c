@@ -46,8 +46,7 @@ static bool has_newer(struct ha_conn *conn, uint32_t session, const struct ha_ou
 }
 
 /*
- * Bring all to one target. Return: CKR_OK, or a failure whose side *@from_failed tells;
- * *@left says how many are still to be moved.
+ * Bring all to one target. Return: CKR_OK, or a failure whose side *@from_failed tells.
  */
 static CK_RV to_target(struct ha_conn *from, struct ha_conn *to, uint32_t session,
 		       const struct ha_ouid *ouids, unsigned int n,
@@ -80,6 +79,17 @@ static CK_RV to_target(struct ha_conn *from, struct ha_conn *to, uint32_t sessio
 	return CKR_OK;
 }
 
+/*
+ * Is there nothing at this member that could be changed? It may be that it lacks the object;
+ * or it has its tombstone, which the change must not replace. Comparing the two
+ * members tells which.
+ */
+static bool lacks(struct ha_conn *conn, uint32_t session, const struct ha_ouid *ouid)
+{
+	return ha_conn_ready(conn) == CKR_OK &&
+	       ha_rv_missing(pciehsm_object_get(conn->t, session, ouid->b, NULL, 0, NULL));
+}
+
 /* The card will never give it, however often it is asked. */
 static bool refuses(CK_RV rv)
 {
@@ -87,7 +97,7 @@ static bool refuses(CK_RV rv)
 }
 
 CK_RV ha_replicate(struct ha_conn *source, uint32_t session, const struct ha_ouid *ouids,
-		   unsigned int n, const struct pciehsm_object_version *version,
+		   unsigned int n, const struct pciehsm_object_version *version, bool change,
 		   struct ha_replication *result)
 {
 	struct ha_conn *from = source, *copy = NULL;
@@ -102,7 +112,9 @@ CK_RV ha_replicate(struct ha_conn *source, uint32_t session, const struct ha_oui
 		bool from_failed = false;
 		CK_RV failure = CKR_DEVICE_REMOVED;
 
-		if (from)
+		if (from && change && lacks(to, session, ouids))
+			failure = CKR_OBJECT_HANDLE_INVALID;
+		else if (from)
 			failure = to_target(from, to, session, ouids, n, version, result,
 					    &from_failed);
 		if (failure == CKR_OK) {

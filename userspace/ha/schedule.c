@@ -229,10 +229,12 @@ bool ha_call_done(struct ha_call *call, CK_RV rv)
 		ha_member_failed(member, call->conn, rv);
 		return false;
 	}
-	if (rv == CKR_USER_NOT_LOGGED_IN && !strikes_of(call, member) &&
-	    atomic_load(&call->conn->login_gen) == atomic_load(&call->token->login_gen) &&
+	if (rv == CKR_USER_NOT_LOGGED_IN && strikes_of(call, member) + 1 < HA_STRIKES_MAX &&
 	    atomic_load(&call->token->role) != PCIEHSM_ROLE_NONE) {
-		/* The card has forgotten our login: it was reset, or the role was made anew. */
+		/*
+		 * The card has forgotten our login: it was reset, or the role was made anew.
+		 * If it says so again after the next one, the role may not do this.
+		 */
 		strike(call, 1);
 		ha_conn_logged_out(call->conn, call->logins);
 		return false;

@@ -28,6 +28,14 @@ struct moves {
 	size_t		n;
 };
 
+/* What has to be done with the differences of two partitions, a and b */
+struct plan {
+	struct moves	to_a;
+	struct moves	to_b;
+	struct moves	gone_a;		/* changed here, deleted there: it stays deleted */
+	struct moves	gone_b;
+};
+
 static int by_ouid(const void *a, const void *b)
 {
 	const struct pciehsm_change *x = a, *y = b;
@@ -117,21 +125,53 @@ static void note_conflict(struct ha_conn *a, struct ha_conn *b, const struct pci
 {
 	struct ha_token *token = a->token;
 	char name[2 * PCIEHSM_OUID_LEN + 1], text[192];
+	bool deleted = is_deleted(x) != is_deleted(y);
+	const char *kept;
 
-	if (x->version.counter != y->version.counter)
+	if (x->version.counter != y->version.counter && !deleted)
 		return;
+	/* A deletion that is simply newer than what the other has is no conflict. */
+	if (deleted && a_wins == is_deleted(x))
+		return;
+	kept = deleted ? "the deletion" : a_wins ? a->member->serial : b->member->serial;
 	ouid_text(x->ouid, name);
-	snprintf(text, sizeof(text), "object %s was changed on %s and on %s: that of %s is kept",
-		 name, a->member->serial, b->member->serial,
-		 (a_wins ? a : b)->member->serial);
+	snprintf(text, sizeof(text), "object %s was %s on %s and %s on %s: %s%s is kept", name,
+		 is_deleted(x) ? "deleted" : "changed", a->member->serial,
+		 is_deleted(y) ? "deleted" : "changed", b->member->serial,
+		 deleted ? "" : "that of ", kept);
 	if (token->report)
 		token->report->conflicts++;
 	tell(token, 0, 0, text);
 	ha_log(a->ha, HA_LOG_CONFLICT, "group %s: %s", token->number, text);
 }
 
+/*
+ * What both have listed. The greater version wins; but an object that one side has deleted
+ * stays deleted, whatever the other has made of it meanwhile: an OUID is never used
+ * again, so nothing that is wanted can be hidden by that.
+ */
+static void compare_both(struct ha_conn *a, struct ha_conn *b, const struct pciehsm_change *x,
+			 const struct pciehsm_change *y, struct plan *plan)
+{
+	struct pciehsm_object_version vx = pciehsm_version_read(&x->version);
+	struct pciehsm_object_version vy = pciehsm_version_read(&y->version);
+	int newer = pciehsm_version_cmp(&vx, &vy);
+
+	if (!newer)
+		return;
+	if (newer > 0 && is_deleted(y) && !is_deleted(x))
+		add_move(&plan->gone_a, x, NULL);
+	else if (newer < 0 && is_deleted(x) && !is_deleted(y))
+		add_move(&plan->gone_b, y, NULL);
+	else if (newer > 0)
+		add_move(&plan->to_b, x, y);
+	else
+		add_move(&plan->to_a, y, x);
+	note_conflict(a, b, x, y, newer > 0);
+}
+
 static void compare(struct ha_conn *a, struct ha_conn *b, const struct listing *la,
-		    const struct listing *lb, struct moves *to_b, struct moves *to_a)
+		    const struct listing *lb, struct plan *plan)
 {
 	size_t i = 0, k = 0;
 
@@ -140,27 +180,35 @@ static void compare(struct ha_conn *a, struct ha_conn *b, const struct listing *
 		const struct pciehsm_change *y = k < lb->n ? &lb->list[k] : NULL;
 		int order = !x ? 1 : !y ? -1 : memcmp(x->ouid, y->ouid, PCIEHSM_OUID_LEN);
 
-		if (order < 0) {
-			add_move(to_b, x, NULL);
-			i++;
-		} else if (order > 0) {
-			add_move(to_a, y, NULL);
-			k++;
-		} else {
-			struct pciehsm_object_version vx = pciehsm_version_read(&x->version);
-			struct pciehsm_object_version vy = pciehsm_version_read(&y->version);
-			int newer = pciehsm_version_cmp(&vx, &vy);
+		if (order < 0)
+			add_move(&plan->to_b, x, NULL);
+		else if (order > 0)
+			add_move(&plan->to_a, y, NULL);
+		else
+			compare_both(a, b, x, y, plan);
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
 
-			if (newer > 0)
-				add_move(to_b, x, y);
-			else if (newer < 0)
-				add_move(to_a, y, x);
-			if (newer)
-				note_conflict(a, b, x, y, newer > 0);
-			i++;
-			k++;
+/* Delete again, on top of the change; the next pass brings the tombstone to the other. */
+static CK_RV bury(struct ha_conn *conn, const struct moves *moves, bool *changed)
+{
+	struct ha_token *token = conn->token;
+	size_t i;
+	CK_RV rv;
+
+	for (i = 0; i < moves->n; i++) {
+		rv = pciehsm_object_destroy(conn->t, 0, moves->ouids[i].b, true, NULL);
+		if (rv == CKR_OK) {
+			*changed = true;
+			if (token->report)
+				token->report->deleted++;
+		} else if (!ha_rv_missing(rv)) {
+			return rv;
 		}
 	}
+	return CKR_OK;
 }
 
 static CK_RV move_all(struct ha_conn *from, struct ha_conn *to, const struct moves *moves,
@@ -209,13 +257,48 @@ static CK_RV move_all(struct ha_conn *from, struct ha_conn *to, const struct mov
 	return CKR_OK;
 }
 
+static bool make_moves(struct moves *moves, size_t n)
+{
+	moves->ouids = calloc(n + 1, sizeof(*moves->ouids));
+	moves->deletes = calloc(n + 1, sizeof(*moves->deletes));
+	return moves->ouids && moves->deletes;
+}
+
+static void free_moves(struct moves *moves)
+{
+	free(moves->ouids);
+	free(moves->deletes);
+}
+
+static CK_RV carry_out(struct ha_conn *a, struct ha_conn *b, const struct plan *plan,
+		       uint32_t *failed, bool *b_changed, struct ha_conn **culprit)
+{
+	bool source = false, a_changed = false;
+	CK_RV rv;
+
+	*culprit = a;
+	rv = bury(a, &plan->gone_a, &a_changed);
+	if (rv == CKR_OK) {
+		*culprit = b;
+		rv = bury(b, &plan->gone_b, b_changed);
+	}
+	if (rv == CKR_OK) {
+		rv = move_all(a, b, &plan->to_b, failed, b_changed, &source);
+		*culprit = source ? a : b;
+	}
+	if (rv == CKR_OK) {
+		rv = move_all(b, a, &plan->to_a, failed, &a_changed, &source);
+		*culprit = source ? b : a;
+	}
+	return rv;
+}
+
 /* One pass in both directions. On failure *@culprit is whose it was. */
 static CK_RV pass(struct ha_conn *a, struct ha_conn *b, struct ha_base *base, uint32_t *failed,
 		  bool *b_changed, struct ha_conn **culprit)
 {
 	struct listing la = { 0 }, lb = { 0 };
-	struct moves to_a = { 0 }, to_b = { 0 };
-	bool source = false, a_changed = false;
+	struct plan plan = { 0 };
 	CK_RV rv;
 
 	*failed = 0;
@@ -225,35 +308,24 @@ static CK_RV pass(struct ha_conn *a, struct ha_conn *b, struct ha_base *base, ui
 		*culprit = b;
 		rv = list_changes(b, base->peer_seq, &lb);
 	}
-	if (rv != CKR_OK)
-		goto out;
-	to_b.ouids = calloc(la.n + 1, sizeof(*to_b.ouids));
-	to_b.deletes = calloc(la.n + 1, sizeof(*to_b.deletes));
-	to_a.ouids = calloc(lb.n + 1, sizeof(*to_a.ouids));
-	to_a.deletes = calloc(lb.n + 1, sizeof(*to_a.deletes));
-	if (!to_b.ouids || !to_b.deletes || !to_a.ouids || !to_a.deletes) {
+	if (rv == CKR_OK && (!make_moves(&plan.to_b, la.n) || !make_moves(&plan.gone_a, la.n) ||
+			     !make_moves(&plan.to_a, lb.n) || !make_moves(&plan.gone_b, lb.n)))
 		rv = CKR_HOST_MEMORY;
-		goto out;
-	}
-	compare(a, b, &la, &lb, &to_b, &to_a);
-	rv = move_all(a, b, &to_b, failed, b_changed, &source);
-	*culprit = source ? a : b;
 	if (rv == CKR_OK) {
-		rv = move_all(b, a, &to_a, failed, &a_changed, &source);
-		*culprit = source ? b : a;
+		compare(a, b, &la, &lb, &plan);
+		rv = carry_out(a, b, &plan, failed, b_changed, culprit);
 	}
 	/* What was listed is on both now: the next pass begins behind it. */
 	if (rv == CKR_OK && !*failed) {
 		base->seq = la.last;
 		base->peer_seq = lb.last;
 	}
-out:
 	free(la.list);
 	free(lb.list);
-	free(to_a.ouids);
-	free(to_a.deletes);
-	free(to_b.ouids);
-	free(to_b.deletes);
+	free_moves(&plan.to_a);
+	free_moves(&plan.to_b);
+	free_moves(&plan.gone_a);
+	free_moves(&plan.gone_b);
 	return rv;
 }
 
