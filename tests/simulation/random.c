@@ -149,6 +149,7 @@ static void create_thing(struct worker *w)
 	}
 	totals.objects++;
 	thing->acked = true;
+	thing->acked_at = sim_now();
 	if (thing->kind != PAIR)
 		return;
 	/* What was acknowledged is on the cards now, if all can be looked at. */
@@ -157,7 +158,7 @@ static void create_thing(struct worker *w)
 	begun = sim_now();
 	rv = get_point(p, w->session, &thing->ouid[0], point, &len);
 	called("get point", thing, begun, rv);
-	if (rv == CKR_OK && thing->point_len && !cruel && !thing->exempt &&
+	if (rv == CKR_OK && thing->point_len &&
 	    (len != thing->point_len || memcmp(point, thing->point, len)))
 		sim_fail("%s has another public key than was made", thing->label);
 }
@@ -210,11 +211,8 @@ static void sign(struct worker *w)
 	rv = sign_and_verify(&w->client->process, w->session, &thing->ouid[1], thing->point,
 			     thing->point_len, &verified);
 	called("sign", thing, begun, rv);
-	/*
-	 * When all members are lost that have a key, one may be left with a copy from an
-	 * attempt at its creation whose answer was lost; that is replaced later.
-	 */
-	if (rv == CKR_OK && !verified && !thing->exempt && !cruel)
+	/* A name never means two keys, whatever was lost. */
+	if (rv == CKR_OK && !verified)
 		sim_fail("a signature by %s is not its key's", thing->label);
 }
 
@@ -247,7 +245,8 @@ static void find(struct worker *w)
 		return;
 	free(list);
 	want = thing->kind == PAIR ? 2 : 1;
-	if (count > want)
+	/* What a lost attempt has left may be seen until its member is compared. */
+	if (count > want && sim_now() > thing->acked_at + SETTLE && !cruel)
 		sim_fail("%s is there %lu times", thing->label, count);
 	/*
 	 * What this process has made is found by it at once; but for the moment that the
@@ -615,6 +614,8 @@ static void settle(void)
 {
 	uint64_t deadline = sim_now() + 300 * SIM_SECOND;
 	struct process settler;
+	unsigned char byte[1];
+	unsigned int i, k;
 	CK_RV rv;
 
 	/* All clients may have died: somebody has to be there who looks. */
@@ -628,7 +629,13 @@ static void settle(void)
 		sim_fail("nobody can log in after everything was mended: %s",
 			 pciehsm_rv_name(rv));
 	/* What failed creations may have left is removed when their member comes back. */
-	sim_sleep(100 * SIM_SECOND);
+	for (i = 0; i < 100; i++) {
+		sim_sleep(SIM_SECOND);
+		/* Without threads that is done in calls. */
+		for (k = 0; k < n_clients; k++)
+			if (clients[k].running && !clients[k].threads)
+				ha_random(clients[k].process.token, byte, sizeof(byte));
+	}
 	while (!members_equal(world.n_cards) && sim_now() < deadline)
 		sim_sleep(SIM_SECOND);
 	if (!members_equal(world.n_cards))

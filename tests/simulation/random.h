@@ -34,6 +34,7 @@ struct thing {
 	struct ha_ouid	ouid[2];
 	unsigned char	point[80];
 	size_t		point_len;
+	uint64_t	acked_at;
 	int		process;
 	unsigned int	life;
 	bool		creating, acked, failed, killed, destroying, destroyed, exempt;

@@ -175,6 +175,18 @@ out:
 	return rv;
 }
 
+/* A new channel may do: the ends have lost count, or one message was lost. */
+static bool worth_repeating(CK_RV rv)
+{
+	switch (rv & ~PCIEHSM_RV_UNKNOWN_BIT) {
+	case PCIEHSM_RV_RESET_NOT_EXECUTED:
+	case PCIEHSM_RV_FAULT_NOT_EXECUTED:
+		return true;
+	default:
+		return rv == PCIEHSM_CKR_CHANNEL || rv == PCIEHSM_CKR_CHANNEL_DATA;
+	}
+}
+
 CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session,
 		      const struct ha_ouid *ouids, size_t n, size_t *done, CK_RV *results,
 		      bool *source)
@@ -216,8 +228,7 @@ CK_RV ha_channel_move(struct ha_conn *from, struct ha_conn *to, uint32_t session
 		if (rv == CKR_USER_NOT_LOGGED_IN)
 			ha_conn_logged_out(*source ? from : to,
 					   *source ? from_logins : to_logins);
-		else if (rv != PCIEHSM_CKR_CHANNEL && rv != PCIEHSM_CKR_CHANNEL_DATA &&
-			 (rv & ~PCIEHSM_RV_UNKNOWN_BIT) != PCIEHSM_RV_RESET_NOT_EXECUTED)
+		else if (!worth_repeating(rv))
 			break;
 	}
 	channel_put(channel);

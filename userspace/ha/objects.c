@@ -3,23 +3,19 @@
  * Objects: made, changed and deleted on one member, then brought to the others before
  * the caller hears of it; read on any.
  *
- * An object's OUID is chosen here, before the first attempt, so that an attempt whose
- * answer was lost and its repetition are one object. Each attempt begins with a
- * greater version than the one before; so the copy that the caller gets to know wins
- * when a lost one turns up.
+ * An object's OUID is chosen here, before the first attempt, so that an attempt whose answer
+ * was lost can be repeated on the same member without a second object. An attempt on
+ * another member is another object, of another name: a key that was generated twice is two
+ * keys, and a name must never mean one of them here and the other there. The first name
+ * gets a tombstone then, so that whatever the lost attempt has left behind is
+ * deleted when its member is compared with the others, by whatever process.
  */
 #include <stdlib.h>
 
 #include "engine.h"
 
-/*
- * Each attempt at a creation begins so far above the one before that no number of
- * changes, made to a copy that an earlier attempt has left, can make up for it.
- */
-#define ATTEMPT_STEP	(UINT64_C(1) << 32)
-#define LOST_MAX	16
-/* An object is begun anew under another name at most so often in one call. */
-#define RENAMES_MAX	3
+/* The version of a tombstone for what may exist: above all that it can have by then. */
+#define UNBORN_COUNTER	(UINT64_C(1) << 32)
 /* A change that meets newer versions elsewhere is made again on top of them so often. */
 #define REBASES_MAX	4
 #define FIND_PAGE	1024U
@@ -34,7 +30,7 @@ struct creation {
 	bool			is_session[2];
 	unsigned int		n;
 	CK_RV			(*make)(struct ha_conn *conn, const struct creation *c,
-					uint64_t counter, struct pciehsm_object_version *version);
+					struct pciehsm_object_version *version);
 	const CK_MECHANISM	*mech;
 	const CK_ATTRIBUTE	*attrs;
 	CK_ULONG		n_attrs;
@@ -56,7 +52,7 @@ static bool token_attr(const CK_ATTRIBUTE *attrs, CK_ULONG n, bool otherwise)
 }
 
 /* It must not turn up later as a thing that nobody knows of. */
-static void add_orphans(const struct creation *c)
+static void add_orphans(const struct creation *c, const struct ha_ouid *ouids)
 {
 	struct ha_token *token = c->token;
 	struct ha_ouid *orphans;
@@ -68,7 +64,7 @@ static void add_orphans(const struct creation *c)
 		token->orphans = orphans;
 		for (i = 0; i < c->n; i++)
 			if (!c->is_session[i])
-				orphans[token->n_orphans++] = c->ouids[i];
+				orphans[token->n_orphans++] = ouids[i];
 	}
 	ha_unlock(token->ha, &token->lock);
 }
@@ -100,35 +96,11 @@ static bool spread(struct ha_call *call, const struct creation *c,
 	return true;
 }
 
-/* Attempts whose answer was lost: each may have left a copy */
+/* Names under which an attempt may have left something, and where; @member NULL: none */
 struct lost {
-	struct ha_member	*member[LOST_MAX];
-	uint64_t		counter[LOST_MAX];
-	unsigned int		n;
+	struct ha_ouid		ouids[2];
+	struct ha_member	*member;
 };
-
-static void note_lost(struct lost *lost, struct ha_member *member, uint64_t counter)
-{
-	/* The oldest can be spared: each is beaten by those after it. */
-	unsigned int at = lost->n < LOST_MAX ? lost->n++ : LOST_MAX - 1;
-
-	lost->member[at] = member;
-	lost->counter[at] = counter;
-}
-
-/*
- * Is the copy that we got older than one that may be elsewhere? Then an earlier attempt's
- * was brought here meanwhile, and the other would replace it one day.
- */
-static bool is_beaten(const struct lost *lost, const struct ha_member *member, uint64_t counter)
-{
-	unsigned int i;
-
-	for (i = 0; i < lost->n; i++)
-		if (lost->member[i] != member && lost->counter[i] > counter)
-			return true;
-	return false;
-}
 
 static bool name_objects(struct creation *c)
 {
@@ -141,43 +113,100 @@ static bool name_objects(struct creation *c)
 	return true;
 }
 
+/*
+ * Give a name its tombstone although this member may never have had the object: make one of
+ * that name, if there is none, and delete it.
+ */
+static CK_RV bury_unborn(struct ha_conn *conn, const struct creation *c,
+			 const struct ha_ouid *ouid)
+{
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_BBOOL yes = CK_TRUE;
+	const CK_ATTRIBUTE attrs[] = {
+		{ CKA_CLASS, &class, sizeof(class) },
+		{ CKA_TOKEN, &yes, sizeof(yes) },
+		{ CKA_PRIVATE, &yes, sizeof(yes) },
+	};
+	struct pciehsm_object_version version;
+	struct ha_replication result;
+	CK_RV rv;
+
+	rv = pciehsm_object_create(conn->t, c->session, ouid->b, UNBORN_COUNTER, attrs, 3, NULL);
+	if (rv != CKR_OK && rv != PCIEHSM_CKR_OBJECT_DELETED)
+		return rv;
+	rv = pciehsm_object_destroy(conn->t, c->session, ouid->b, true, &version);
+	if (rv != CKR_OK)
+		return rv;
+	rv = ha_replicate(conn, c->session, ouid, 1, &version, false, &result);
+	ha_conn_put(result.stale);
+	return rv;
+}
+
+/*
+ * About to go on with another member than the one of a lost attempt: give up the names that
+ * this has used. If that can not be, they remain for the day when the lost one is back.
+ */
+static CK_RV give_up_names(struct ha_call *call, struct creation *c, struct lost *lost)
+{
+	bool officer = atomic_load(&c->token->role) == PCIEHSM_ROLE_CO;
+	unsigned int i;
+	CK_RV rv;
+
+	for (i = 0; officer && i < c->n; i++) {
+		if (c->is_session[i])
+			continue;
+		rv = bury_unborn(call->conn, c, &lost->ouids[i]);
+		if (pciehsm_rv_is_transport(rv) || rv == CKR_USER_NOT_LOGGED_IN)
+			return rv;
+	}
+	add_orphans(c, lost->ouids);
+	lost->member = NULL;
+	return name_objects(c) ? CKR_OK : CKR_FUNCTION_FAILED;
+}
+
+static void note_lost(struct lost *lost, const struct creation *c, struct ha_member *member)
+{
+	/* If they could not be given up yet, they are still those that were lost first. */
+	if (lost->member)
+		return;
+	memcpy(lost->ouids, c->ouids, sizeof(lost->ouids));
+	lost->member = member;
+}
+
 static CK_RV attempt(struct creation *c, struct ha_call *call)
 {
 	struct pciehsm_object_version version;
-	struct lost lost = { .n = 0 };
-	unsigned int renames = 0;
-	uint64_t counter = 1;
+	struct lost lost = { .member = NULL };
 	CK_RV rv;
 
-	for (; ha_call_next(call); counter += ATTEMPT_STEP) {
-		rv = c->make(call->conn, c, counter, &version);
-		if (rv == PCIEHSM_CKR_OBJECT_DELETED && counter > 1) {
+	while (ha_call_next(call)) {
+		rv = lost.member && lost.member != call->member ?
+		     give_up_names(call, c, &lost) : CKR_OK;
+		if (rv == CKR_OK)
+			rv = c->make(call->conn, c, &version);
+		if (rv == PCIEHSM_CKR_OBJECT_DELETED && lost.member) {
 			/* It was made, and who found it has deleted it already. */
 			call->rv = CKR_OK;
 			call->answered = true;
+			lost.member = NULL;
 			break;
 		}
 		if (!ha_call_done(call, rv)) {
-			if (call->maybe)
-				note_lost(&lost, call->member, counter);
+			if (pciehsm_rv_is_transport(rv) && !pciehsm_rv_not_executed(rv))
+				note_lost(&lost, c, call->member);
 			continue;
 		}
 		if (call->rv != CKR_OK)
 			break;
-		if (is_beaten(&lost, call->member, version.counter) && renames++ < RENAMES_MAX) {
-			undo(call->conn, c);
-			add_orphans(c);
-			if (!name_objects(c))
-				break;
-			lost.n = 0;
-			ha_call_retry(call, false);
-			continue;
-		}
-		if (spread(call, c, &version))
+		if (spread(call, c, &version)) {
+			lost.member = NULL;
 			break;
-		note_lost(&lost, call->member, counter);
+		}
+		note_lost(&lost, c, call->member);
 		ha_call_retry(call, true);
 	}
+	if (lost.member)
+		add_orphans(c, lost.ouids);
 	return ha_call_end(call);
 }
 
@@ -192,11 +221,8 @@ static CK_RV create(struct creation *c)
 		return CKR_FUNCTION_FAILED;
 	ha_call_begin(&call, token, HA_HOW_PRIMARY, c->uses);
 	rv = attempt(c, &call);
-	if (rv != CKR_OK) {
-		if (call.maybe)
-			add_orphans(c);
+	if (rv != CKR_OK)
 		return rv;
-	}
 	for (i = 0; i < c->n; i++)
 		if (c->is_session[i])
 			ha_sobject_add(token, c->session, &c->ouids[i],
@@ -207,10 +233,10 @@ static CK_RV create(struct creation *c)
 
 /* ---- creation ---- */
 
-static CK_RV make_object(struct ha_conn *conn, const struct creation *c, uint64_t counter,
+static CK_RV make_object(struct ha_conn *conn, const struct creation *c,
 			 struct pciehsm_object_version *version)
 {
-	return pciehsm_object_create(conn->t, c->session, c->ouids[0].b, counter, c->attrs,
+	return pciehsm_object_create(conn->t, c->session, c->ouids[0].b, 0, c->attrs,
 				     c->n_attrs, version);
 }
 
@@ -228,10 +254,10 @@ CK_RV ha_create(struct ha_token *token, uint32_t session, const CK_ATTRIBUTE *at
 	return rv;
 }
 
-static CK_RV make_copy(struct ha_conn *conn, const struct creation *c, uint64_t counter,
-		       struct pciehsm_object_version *version)
+static CK_RV make_copy(struct ha_conn *conn, const struct creation *c,
+			 struct pciehsm_object_version *version)
 {
-	return pciehsm_object_copy(conn->t, c->session, c->uses->b, c->ouids[0].b, counter,
+	return pciehsm_object_copy(conn->t, c->session, c->uses->b, c->ouids[0].b, 0,
 				   c->attrs, c->n_attrs, version);
 }
 
@@ -251,10 +277,10 @@ CK_RV ha_copy(struct ha_token *token, uint32_t session, const struct ha_ouid *ob
 	return rv;
 }
 
-static CK_RV make_key(struct ha_conn *conn, const struct creation *c, uint64_t counter,
-		      struct pciehsm_object_version *version)
+static CK_RV make_key(struct ha_conn *conn, const struct creation *c,
+			 struct pciehsm_object_version *version)
 {
-	return pciehsm_generate_key(conn->t, c->session, c->mech, c->ouids[0].b, counter,
+	return pciehsm_generate_key(conn->t, c->session, c->mech, c->ouids[0].b, 0,
 				    c->attrs, c->n_attrs, version);
 }
 
@@ -272,11 +298,11 @@ CK_RV ha_generate_key(struct ha_token *token, uint32_t session, const CK_MECHANI
 	return rv;
 }
 
-static CK_RV make_pair(struct ha_conn *conn, const struct creation *c, uint64_t counter,
-		       struct pciehsm_object_version *version)
+static CK_RV make_pair(struct ha_conn *conn, const struct creation *c,
+			 struct pciehsm_object_version *version)
 {
 	return pciehsm_generate_key_pair(conn->t, c->session, c->mech, c->ouids[0].b,
-					 c->ouids[1].b, counter, c->attrs, c->n_attrs, c->attrs2,
+					 c->ouids[1].b, 0, c->attrs, c->n_attrs, c->attrs2,
 					 c->n_attrs2, version);
 }
 
@@ -299,11 +325,11 @@ CK_RV ha_generate_key_pair(struct ha_token *token, uint32_t session, const CK_ME
 	return rv;
 }
 
-static CK_RV make_unwrapped(struct ha_conn *conn, const struct creation *c, uint64_t counter,
-			    struct pciehsm_object_version *version)
+static CK_RV make_unwrapped(struct ha_conn *conn, const struct creation *c,
+			 struct pciehsm_object_version *version)
 {
 	return pciehsm_unwrap(conn->t, c->session, c->mech, c->uses->b, c->in, c->in_len,
-			      c->ouids[0].b, counter, c->attrs, c->n_attrs, version);
+			      c->ouids[0].b, 0, c->attrs, c->n_attrs, version);
 }
 
 CK_RV ha_unwrap(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
@@ -322,10 +348,10 @@ CK_RV ha_unwrap(struct ha_token *token, uint32_t session, const CK_MECHANISM *me
 	return rv;
 }
 
-static CK_RV make_derived(struct ha_conn *conn, const struct creation *c, uint64_t counter,
-			  struct pciehsm_object_version *version)
+static CK_RV make_derived(struct ha_conn *conn, const struct creation *c,
+			 struct pciehsm_object_version *version)
 {
-	return pciehsm_derive(conn->t, c->session, c->mech, c->uses->b, c->ouids[0].b, counter,
+	return pciehsm_derive(conn->t, c->session, c->mech, c->uses->b, c->ouids[0].b, 0,
 			      c->attrs, c->n_attrs, version);
 }
 
