@@ -118,25 +118,34 @@ void exempt_for(unsigned int card)
 		free(all[k].list);
 }
 
-size_t point_on_cards(const struct thing *thing, unsigned char *point)
+size_t look_at_key(const struct thing *thing, unsigned char *point)
 {
 	struct pciehsm_object_version best = { 0 }, version;
-	unsigned char der[80];
-	size_t len = 0;
+	unsigned char zero[16] = { 0 }, iv[16] = { 0 }, room[80];
+	CK_MECHANISM mech = { CKM_AES_CBC, iv, sizeof(iv) };
+	CK_ATTRIBUTE attr = { CKA_EC_POINT, NULL, 0 };
+	const uint8_t *ouid = thing->ouid[0].b;
+	size_t len = 0, got;
 	unsigned int k;
+	CK_RV rv;
 
-	for (k = 0; k < world.n_cards; k++) {
+	for (k = 0; k < world.n_cards && thing->kind != DATA; k++) {
 		struct pciehsm_transport *t = machine_direct(k, true);
-		CK_ATTRIBUTE attr = { CKA_EC_POINT, der, sizeof(der) };
 
-		/* An octet string in DER: 04 41 and 65 bytes. */
-		if (pciehsm_object_get(t, 0, thing->ouid[0].b, &attr, 1, &version) == CKR_OK &&
-		    pciehsm_version_cmp(&version, &best) > 0) {
-			best = version;
-			len = attr.ulValueLen - 2;
-			memcpy(point, der + 2, len);
-		}
+		attr.pValue = thing->kind == PAIR ? room : NULL;
+		attr.ulValueLen = sizeof(room);
+		got = sizeof(room);
+		rv = pciehsm_object_get(t, 0, ouid, &attr, thing->kind == PAIR, &version);
+		if (rv == CKR_OK && thing->kind == AES)
+			rv = pciehsm_crypt(t, 0, PCIEHSM_FN_ENCRYPT, &mech, ouid, zero,
+					   sizeof(zero), NULL, 0, room, &got);
 		t->ops->close(t);
+		if (rv != CKR_OK || pciehsm_version_cmp(&version, &best) <= 0)
+			continue;
+		best = version;
+		/* A point is an octet string in DER: 04 41 and 65 bytes. */
+		len = thing->kind == PAIR ? attr.ulValueLen - 2 : got;
+		memcpy(point, thing->kind == PAIR ? room + 2 : room, len);
 	}
 	return len;
 }
@@ -163,6 +172,12 @@ static void check_thing(struct process *p, const struct thing *thing, const stru
 		for (k = 0; k < world.n_cards; k++)
 			if (!is_live(&all[k], &thing->ouid[part]))
 				sim_fail("%s is lost on card %u", thing->label, k);
+	if (thing->kind == AES && thing->point_len) {
+		rv = encrypt_nothing(p, 9, &thing->ouid[0], point);
+		if (rv != CKR_OK || memcmp(point, thing->point, thing->point_len))
+			sim_fail("%s has another key than it had: %s", thing->label,
+				 pciehsm_rv_name(rv));
+	}
 	if (thing->kind != PAIR || !thing->point_len)
 		return;
 	rv = get_point(p, 9, &thing->ouid[0], point, &len);

@@ -45,7 +45,7 @@ void process_kill(struct process *p)
 	p->ha = NULL;
 }
 
-void make_group(unsigned int n)
+void make_group(unsigned int n, bool reverse)
 {
 	char text[4096];
 	size_t at;
@@ -59,7 +59,7 @@ void make_group(unsigned int n)
 			      "    \"members\": [", GROUP_LABEL, machine_serial(0), GROUP_SLOT);
 	for (i = 0; i < n; i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s { \"serial\": \"%s\" }",
-				       i ? "," : "", machine_serial(i));
+				       i ? "," : "", machine_serial(reverse ? n - 1 - i : i));
 	snprintf(text + at, sizeof(text) - at, " ] } ] }\n");
 	simenv_write(text);
 }
@@ -220,6 +220,17 @@ CK_RV encrypt_parts(struct process *p, uint32_t session, const struct ha_ouid *k
 		return rv;
 	return room == sizeof(plain) && !memcmp(back, plain, room) ? CKR_OK :
 	       CKR_ENCRYPTED_DATA_INVALID;
+}
+
+CK_RV encrypt_nothing(struct process *p, uint32_t session, const struct ha_ouid *key,
+		      unsigned char *out)
+{
+	unsigned char iv[16] = { 0 }, zero[16] = { 0 };
+	CK_MECHANISM mech = { CKM_AES_CBC, iv, sizeof(iv) };
+	size_t len = sizeof(zero);
+
+	return ha_crypt(p->token, session, PCIEHSM_FN_ENCRYPT, &mech, key, zero, sizeof(zero),
+			NULL, 0, out, &len);
 }
 
 bool members_equal(unsigned int n)

@@ -18,7 +18,8 @@ enum kind {
  * struct thing - something that some process made, or tried to
  * @label:	no two things have the same
  * @ouid:	public or only one; private
- * @point:	its public key when it was acknowledged, if it could be looked at
+ * @point:	its public key, or what its AES key makes of zeroes, when it was
+ *		acknowledged, if it could be looked at
  * @process: @life: who made it
  * @creating:	the call has not returned
  * @acked:	it said CKR_OK
@@ -43,6 +44,7 @@ struct thing {
 struct world {
 	unsigned int	n_cards;
 	unsigned int	standby;
+	bool		reverse;	/* the order of members against that of cards */
 	unsigned int	n_things;
 	struct thing	things[THINGS_MAX];
 };
@@ -51,8 +53,8 @@ extern struct world world;
 
 /** exempt_for() - this card is about to be emptied: what is nowhere else is lost with it */
 void exempt_for(unsigned int card);
-/** point_on_cards() - the public key that a pair's newest version has; its length or 0 */
-size_t point_on_cards(const struct thing *thing, unsigned char *point);
+/** look_at_key() - what tells the newest version's key from others; its length or 0 */
+size_t look_at_key(const struct thing *thing, unsigned char *point);
 /** check_things() - what must hold when all is mended and quiet */
 void check_things(struct process *p);
 

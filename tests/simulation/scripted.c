@@ -299,7 +299,7 @@ static void broken_file(void *arg)
 	CHECK(error && strstr(error, "line 2"));
 	free(error);
 	key_works(&p, &a);
-	make_group(1);
+	make_group(1, false);
 	sim_sleep(SIM_SECOND);
 	CHECK(!ha_config_error(p.ha));
 	key_works(&p, &a);
@@ -435,7 +435,7 @@ static unsigned int run_list(const struct scripted *list, unsigned int n, unsign
 	for (i = 0; i < n; i++) {
 		simenv_reset();
 		machine_start(2);
-		make_group(2);
+		make_group(2, false);
 		sim_start(1 + *number, list[i].fn, NULL);
 		machine_stop();
 		printf("%sok %u - %s\n", sim_failures() ? "not " : "", ++*number, list[i].name);

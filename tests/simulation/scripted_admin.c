@@ -388,7 +388,7 @@ static void writes_log(void *arg)
 	sim_sleep(SIM_SECOND);
 	CHECK(simenv_log_lines("PHSM-1101") == 1);
 	CHECK(ha_config_edit(p.ha, NULL, NULL, error, sizeof(error)) == -EBADMSG);
-	make_group(1);
+	make_group(1, false);
 	sim_sleep(SIM_SECOND);
 	CHECK(simenv_log_lines("PHSM-1102") == 1);
 	process_stop(&p);

@@ -27,8 +27,8 @@ void process_stop(struct process *p);
 /** process_kill() - from outside: it stops where it is; what it had is lost */
 void process_kill(struct process *p);
 
-/** make_group() - a configuration of one group of @n cards' partitions, in force mode enhanced */
-void make_group(unsigned int n);
+/** make_group() - a configuration of one group of @n cards' partitions, the last one first? */
+void make_group(unsigned int n, bool reverse);
 
 CK_RV make_pair(struct process *p, uint32_t session, const char *label, bool token,
 		struct ha_ouid *pub, struct ha_ouid *priv);
@@ -46,6 +46,9 @@ bool verify_signature(const unsigned char *point, size_t len, const unsigned cha
 		      const unsigned char *sig);
 /** encrypt_parts() - AES-CBC in several parts, and back in one; CKR_OK if it is the same */
 CK_RV encrypt_parts(struct process *p, uint32_t session, const struct ha_ouid *key);
+/** encrypt_nothing() - 16 zeroes under an AES key: tells it from others */
+CK_RV encrypt_nothing(struct process *p, uint32_t session, const struct ha_ouid *key,
+		      unsigned char *out);
 
 /** members_equal() - past the simulation: do all cards of the group hold the same? */
 bool members_equal(unsigned int n);

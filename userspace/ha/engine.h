@@ -49,8 +49,8 @@
 #define HA_BACKOFF_FIRST	(1 * SECOND)
 /* A partition that is not set up yet is looked at so often. */
 #define HA_SETUP_PAUSE		(3 * SECOND)
-/* A member that lived so long starts with the first pause again. */
-#define HA_BACKOFF_FORGET	(60 * SECOND)
+/* A member that lived for so many times its last pause starts with the first again. */
+#define HA_BACKOFF_FORGET	10
 /* One call tries a member so often, and so many bad answers in a row take it out. */
 #define HA_STRIKES_MAX		3
 

@@ -231,7 +231,8 @@ static void schedule_retry(struct ha_member *member, CK_RV rv)
 		member->next_try = now + HA_SETUP_PAUSE;
 		return;
 	}
-	if (!member->backoff || now - member->failed_at > member->backoff + HA_BACKOFF_FORGET)
+	if (!member->backoff ||
+	    now - member->failed_at > (1 + HA_BACKOFF_FORGET) * member->backoff)
 		member->backoff = HA_BACKOFF_FIRST;
 	else if (member->backoff < token->retry_interval)
 		member->backoff *= 2;

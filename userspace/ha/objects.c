@@ -96,10 +96,14 @@ static bool spread(struct ha_call *call, const struct creation *c,
 	return true;
 }
 
-/* Names under which an attempt may have left something, and where; @member NULL: none */
+/*
+ * Names under which an attempt may have left something, and where; @member NULL: none.
+ * @dead: they have begun to get their tombstones, and are of no use any more anywhere.
+ */
 struct lost {
 	struct ha_ouid		ouids[2];
 	struct ha_member	*member;
+	bool			dead;
 };
 
 static bool name_objects(struct creation *c)
@@ -152,6 +156,7 @@ static CK_RV give_up_names(struct ha_call *call, struct creation *c, struct lost
 	unsigned int i;
 	CK_RV rv;
 
+	lost->dead = true;
 	for (i = 0; officer && i < c->n; i++) {
 		if (c->is_session[i])
 			continue;
@@ -171,6 +176,7 @@ static void note_lost(struct lost *lost, const struct creation *c, struct ha_mem
 		return;
 	memcpy(lost->ouids, c->ouids, sizeof(lost->ouids));
 	lost->member = member;
+	lost->dead = false;
 }
 
 static CK_RV attempt(struct creation *c, struct ha_call *call)
@@ -180,7 +186,7 @@ static CK_RV attempt(struct creation *c, struct ha_call *call)
 	CK_RV rv;
 
 	while (ha_call_next(call)) {
-		rv = lost.member && lost.member != call->member ?
+		rv = lost.member && (lost.dead || lost.member != call->member) ?
 		     give_up_names(call, c, &lost) : CKR_OK;
 		if (rv == CKR_OK)
 			rv = c->make(call->conn, c, &version);
