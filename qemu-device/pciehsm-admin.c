@@ -139,6 +139,24 @@ static void pciehsm_health_finish(PciehsmState *s, PciehsmJob *job)
     pciehsm_admin_finish(s, job);
 }
 
+static void pciehsm_random_run(struct hsm_fw *fw, PciehsmJob *job)
+{
+    if (hsm_fw_random(fw, job->out, job->req.out_size)) {
+        job->req.out_len = job->req.out_size;
+        job->result = job->req.out_len;
+    }
+}
+
+/* No byte is not an answer that somebody could take for random. */
+static void pciehsm_random_finish(PciehsmState *s, PciehsmJob *job)
+{
+    if (job->cmd && !job->result) {
+        pciehsm_cmd_complete(s, job->cmd, PCIEHSM_SC_INTERNAL);
+        return;
+    }
+    pciehsm_admin_finish(s, job);
+}
+
 static void pciehsm_context_close_run(struct hsm_fw *fw, PciehsmJob *job)
 {
     hsm_fw_context_close(fw, job->arg);
@@ -473,6 +491,13 @@ PciehsmTake pciehsm_admin_take(PciehsmState *s, PciehsmCmd *cmd,
                                  PCIEHSM_WORKER_QUICK, pciehsm_health_run);
         if (cmd->state == PCIEHSM_CMD_RUNNING) {
             cmd->job->finish = pciehsm_health_finish;
+        }
+        return take;
+    case PCIEHSM_ADMIN_RANDOM:
+        take = pciehsm_admin_ask(s, cmd, sqe, PCIEHSM_RANDOM_MAX, 1, 0,
+                                 PCIEHSM_WORKER_QUICK, pciehsm_random_run);
+        if (cmd->state == PCIEHSM_CMD_RUNNING) {
+            cmd->job->finish = pciehsm_random_finish;
         }
         return take;
     case PCIEHSM_ADMIN_CONTEXT_CLOSE:

@@ -285,6 +285,26 @@ def test_health():
         expect('power on', data[4] > 0, True)
 
 
+def test_random():
+    with OneCard() as card:
+        card.enable()
+        out = card.alloc(4096)
+        seen = set()
+        for room in (1, 64, 64, HW.RANDOM_MAX, 4096):
+            card.m.store(out, bytes(4096))
+            done = card.admin.run(HW.ADMIN_RANDOM, data_out=(out, room, 0))
+            length = min(room, HW.RANDOM_MAX)
+            expect('status', (done.status, done.result), (HW.SC_SUCCESS, length))
+            data = card.m.load(out, 4096)
+            expect('beyond', data[length:], bytes(4096 - length))
+            if length >= 64:
+                seen.add(data[:64])
+        expect('all different', len(seen), 4)
+        refused(card, HW.ADMIN_RANDOM, HW.SC_OUT_SIZE)
+        refused(card, HW.ADMIN_RANDOM, HW.SC_INVALID_FIELD, data_in=(out, 64, 0),
+                data_out=(out, 64, 0))
+
+
 def test_answer_where_no_memory_is():
     with OneCard() as card:
         card.enable()

@@ -300,6 +300,13 @@ enum pciehsm_admin_op {
 	PCIEHSM_ADMIN_PARTITIONS	= 0x0d,
 	/* out: struct pciehsm_health */
 	PCIEHSM_ADMIN_HEALTH		= 0x0e,
+	/*
+	 * out: random bytes from the card's own generator, as many as there is room
+	 * for, at most PCIEHSM_RANDOM_MAX; result: how many. Needs no login and
+	 * touches no partition: it is for the host's own pool. A card without it
+	 * answers PCIEHSM_SC_INVALID_OPCODE.
+	 */
+	PCIEHSM_ADMIN_RANDOM		= 0x0f,
 	/* context in the entry's field: everything that belongs to it ends */
 	PCIEHSM_ADMIN_CONTEXT_CLOSE	= 0x10,
 	/* does nothing */
@@ -308,6 +315,7 @@ enum pciehsm_admin_op {
 
 #define PCIEHSM_MAX_EVENTS		8
 #define PCIEHSM_MAX_ABORTS		4
+#define PCIEHSM_RANDOM_MAX		1024
 
 enum pciehsm_event_type {
 	PCIEHSM_EVENT_PARTITION_CREATED		= 1,

@@ -224,6 +224,16 @@ struct hsm_fw_info {
 
 void hsm_fw_info(struct hsm_fw *fw, struct hsm_fw_info *info);
 
+/**
+ * hsm_fw_random() - random bytes for the host's own pool
+ * @fw:		the card
+ * @buf:	out
+ * @len:	how many
+ *
+ * Return: false if the generator is out of order; nothing was written then.
+ */
+bool hsm_fw_random(struct hsm_fw *fw, void *buf, size_t len);
+
 /** hsm_fw_tamper() - the case was opened: all keys are gone, the card says so */
 void hsm_fw_tamper(struct hsm_fw *fw);
 
