@@ -112,10 +112,51 @@ typedef struct {
 } CK_EDDSA_PARAMS;
 #endif
 
+/* AES-GCM on messages: one per message */
+#ifndef CKG_NO_GENERATE
+#define CKG_NO_GENERATE			0x00000000UL
+#define CKG_GENERATE			0x00000001UL
+#define CKG_GENERATE_COUNTER		0x00000002UL
+#define CKG_GENERATE_RANDOM		0x00000003UL
+#define CKG_GENERATE_COUNTER_XOR	0x00000004UL
+
+typedef struct {
+	CK_BYTE		*pIv;
+	CK_ULONG	ulIvLen;
+	CK_ULONG	ulIvFixedBits;
+	CK_ULONG	ivGenerator;	/* CKG_* */
+	CK_BYTE		*pTag;
+	CK_ULONG	ulTagBits;
+} CK_GCM_MESSAGE_PARAMS;
+#endif
+
 /* ---- results ---- */
+
+#ifndef CKR_TOKEN_RESOURCE_EXCEEDED
+#define CKR_TOKEN_RESOURCE_EXCEEDED	0x00000201UL
+#endif
 
 #ifndef CKR_OPERATION_CANCEL_FAILED
 #define CKR_OPERATION_CANCEL_FAILED	0x00000202UL
+#endif
+
+/* ---- messages ---- */
+
+#ifndef CKF_MESSAGE_ENCRYPT
+#define CKF_MESSAGE_ENCRYPT		0x00000002UL
+#define CKF_MESSAGE_DECRYPT		0x00000004UL
+#define CKF_MESSAGE_SIGN		0x00000008UL
+#define CKF_MESSAGE_VERIFY		0x00000010UL
+#define CKF_MULTI_MESSAGE		0x00000020UL
+#endif
+#ifndef CKF_END_OF_MESSAGE
+#define CKF_END_OF_MESSAGE		0x00000001UL
+#endif
+
+/* ---- validation (3.2) ---- */
+
+#ifndef CKS_LAST_VALIDATION_OK
+#define CKS_LAST_VALIDATION_OK		0x00000001UL
 #endif
 
 /* ---- interfaces ---- */
@@ -186,6 +227,60 @@ typedef struct {
 	CK_C_VerifyMessage	C_VerifyMessageNext;
 	CK_C_MessageFinal	C_MessageVerifyFinal;
 } CK_FUNCTION_LIST_3_0;
+
+typedef struct {
+	CK_ULONG		ulVersion;
+	CK_BYTE			*pValue;
+	CK_ULONG		ulValue;
+	CK_OBJECT_HANDLE	hObject;
+	CK_OBJECT_HANDLE	hAdditionalObject;
+} CK_ASYNC_DATA;
+
+typedef CK_RV (*CK_C_EncapsulateKey)(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+				     CK_OBJECT_HANDLE public_key, CK_ATTRIBUTE *attrs, CK_ULONG n,
+				     CK_BYTE *text, CK_ULONG *text_len, CK_OBJECT_HANDLE *key);
+typedef CK_RV (*CK_C_DecapsulateKey)(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+				     CK_OBJECT_HANDLE private_key, CK_ATTRIBUTE *attrs, CK_ULONG n,
+				     CK_BYTE *text, CK_ULONG text_len, CK_OBJECT_HANDLE *key);
+typedef CK_RV (*CK_C_VerifySignatureInit)(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+					  CK_OBJECT_HANDLE key, CK_BYTE *signature,
+					  CK_ULONG signature_len);
+/* the whole data, or the next part of it */
+typedef CK_RV (*CK_C_VerifySignature)(CK_SESSION_HANDLE session, CK_BYTE *data,
+				      CK_ULONG data_len);
+typedef CK_RV (*CK_C_VerifySignatureFinal)(CK_SESSION_HANDLE session);
+typedef CK_RV (*CK_C_GetSessionValidationFlags)(CK_SESSION_HANDLE session, CK_ULONG type,
+						CK_FLAGS *flags);
+typedef CK_RV (*CK_C_AsyncComplete)(CK_SESSION_HANDLE session, CK_UTF8CHAR *function,
+				    CK_ASYNC_DATA *result);
+typedef CK_RV (*CK_C_AsyncGetID)(CK_SESSION_HANDLE session, CK_UTF8CHAR *function, CK_ULONG *id);
+typedef CK_RV (*CK_C_AsyncJoin)(CK_SESSION_HANDLE session, CK_UTF8CHAR *function, CK_ULONG id,
+				CK_BYTE *data, CK_ULONG len);
+typedef CK_RV (*CK_C_WrapKeyAuthenticated)(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+					   CK_OBJECT_HANDLE wrapping, CK_OBJECT_HANDLE key,
+					   CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *wrapped,
+					   CK_ULONG *wrapped_len);
+typedef CK_RV (*CK_C_UnwrapKeyAuthenticated)(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+					     CK_OBJECT_HANDLE unwrapping, CK_BYTE *wrapped,
+					     CK_ULONG wrapped_len, CK_ATTRIBUTE *attrs, CK_ULONG n,
+					     CK_BYTE *aad, CK_ULONG aad_len,
+					     CK_OBJECT_HANDLE *key);
+
+typedef struct {
+	CK_FUNCTION_LIST_3_0		v3;
+	CK_C_EncapsulateKey		C_EncapsulateKey;
+	CK_C_DecapsulateKey		C_DecapsulateKey;
+	CK_C_VerifySignatureInit	C_VerifySignatureInit;
+	CK_C_VerifySignature		C_VerifySignature;
+	CK_C_VerifySignature		C_VerifySignatureUpdate;
+	CK_C_VerifySignatureFinal	C_VerifySignatureFinal;
+	CK_C_GetSessionValidationFlags	C_GetSessionValidationFlags;
+	CK_C_AsyncComplete		C_AsyncComplete;
+	CK_C_AsyncGetID			C_AsyncGetID;
+	CK_C_AsyncJoin			C_AsyncJoin;
+	CK_C_WrapKeyAuthenticated	C_WrapKeyAuthenticated;
+	CK_C_UnwrapKeyAuthenticated	C_UnwrapKeyAuthenticated;
+} CK_FUNCTION_LIST_3_2;
 #endif
 
 #endif /* PCIEHSM_PKCS11_3_H */

@@ -8,7 +8,8 @@ static CK_RV init(CK_SESSION_HANDLE handle, enum pciehsm_function fn, CK_MECHANI
 	struct session *session;
 	CK_RV rv = session_enter(handle, &session);
 
-	return rv == CKR_OK ? session_leave(session, operation_init(session, fn, mech, key)) : rv;
+	return rv == CKR_OK ? session_leave(session, operation_init(session, fn, OPERATION_PLAIN,
+								    mech, key)) : rv;
 }
 
 static CK_RV single(CK_SESSION_HANDLE handle, enum pciehsm_function fn, const void *in,
@@ -20,8 +21,8 @@ static CK_RV single(CK_SESSION_HANDLE handle, enum pciehsm_function fn, const vo
 
 	if (rv != CKR_OK)
 		return rv;
-	return session_leave(session, operation_single(session, fn, in, in_len, sig, sig_len, out,
-						       out_len));
+	return session_leave(session, operation_single(session, fn, OPERATION_PLAIN, in, in_len,
+						       sig, sig_len, out, out_len));
 }
 
 static CK_RV update(CK_SESSION_HANDLE handle, enum pciehsm_function fn, const void *in,
@@ -32,7 +33,8 @@ static CK_RV update(CK_SESSION_HANDLE handle, enum pciehsm_function fn, const vo
 
 	if (rv != CKR_OK)
 		return rv;
-	return session_leave(session, operation_update(session, fn, in, in_len, out, out_len));
+	return session_leave(session, operation_update(session, fn, OPERATION_PLAIN, in, in_len,
+						       out, out_len));
 }
 
 static CK_RV final(CK_SESSION_HANDLE handle, enum pciehsm_function fn, const void *sig,
@@ -43,54 +45,37 @@ static CK_RV final(CK_SESSION_HANDLE handle, enum pciehsm_function fn, const voi
 
 	if (rv != CKR_OK)
 		return rv;
-	return session_leave(session, operation_final(session, fn, sig, sig_len, out, out_len));
+	return session_leave(session, operation_final(session, fn, OPERATION_PLAIN, sig, sig_len,
+						      out, out_len));
 }
 
 /* ---- encryption ---- */
 
-CK_RV C_EncryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT_HANDLE key)
-{
-	return init(session, PCIEHSM_FN_ENCRYPT, mech, key);
+#define CIPHER(name, fn)								\
+CK_RV C_##name##Init(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT_HANDLE key) \
+{											\
+	return init(session, fn, mech, key);						\
+}											\
+											\
+CK_RV C_##name(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,	\
+	       CK_ULONG *out_len)							\
+{											\
+	return single(session, fn, in, in_len, NULL, 0, out, out_len);			\
+}											\
+											\
+CK_RV C_##name##Update(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len,		\
+		       CK_BYTE *out, CK_ULONG *out_len)					\
+{											\
+	return update(session, fn, in, in_len, out, out_len);				\
+}											\
+											\
+CK_RV C_##name##Final(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)	\
+{											\
+	return final(session, fn, NULL, 0, out, out_len);				\
 }
 
-CK_RV C_Encrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
-		CK_ULONG *out_len)
-{
-	return single(session, PCIEHSM_FN_ENCRYPT, in, in_len, NULL, 0, out, out_len);
-}
-
-CK_RV C_EncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
-		      CK_ULONG *out_len)
-{
-	return update(session, PCIEHSM_FN_ENCRYPT, in, in_len, out, out_len);
-}
-
-CK_RV C_EncryptFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
-{
-	return final(session, PCIEHSM_FN_ENCRYPT, NULL, 0, out, out_len);
-}
-
-CK_RV C_DecryptInit(CK_SESSION_HANDLE session, CK_MECHANISM *mech, CK_OBJECT_HANDLE key)
-{
-	return init(session, PCIEHSM_FN_DECRYPT, mech, key);
-}
-
-CK_RV C_Decrypt(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
-		CK_ULONG *out_len)
-{
-	return single(session, PCIEHSM_FN_DECRYPT, in, in_len, NULL, 0, out, out_len);
-}
-
-CK_RV C_DecryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
-		      CK_ULONG *out_len)
-{
-	return update(session, PCIEHSM_FN_DECRYPT, in, in_len, out, out_len);
-}
-
-CK_RV C_DecryptFinal(CK_SESSION_HANDLE session, CK_BYTE *out, CK_ULONG *out_len)
-{
-	return final(session, PCIEHSM_FN_DECRYPT, NULL, 0, out, out_len);
-}
+CIPHER(Encrypt, PCIEHSM_FN_ENCRYPT)
+CIPHER(Decrypt, PCIEHSM_FN_DECRYPT)
 
 /* ---- digests ---- */
 
@@ -189,6 +174,55 @@ CK_RV C_VerifyRecover(CK_SESSION_HANDLE session, CK_BYTE *sig, CK_ULONG sig_len,
 	return single(session, PCIEHSM_FN_VERIFY_RECOVER, sig, sig_len, NULL, 0, out, out_len);
 }
 
+/* ---- two at once ---- */
+
+/*
+ * A cipher and a digest, signature or verification over its plaintext. The cipher goes
+ * first: only it can ask for more room, and then nothing has happened yet.
+ */
+static CK_RV dual(CK_SESSION_HANDLE handle, enum pciehsm_function cipher,
+		  enum pciehsm_function other, const void *in, CK_ULONG in_len, void *out,
+		  CK_ULONG *out_len)
+{
+	bool encrypt = cipher == PCIEHSM_FN_ENCRYPT;
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (!operation_is_plain(session, cipher) || !operation_is_plain(session, other))
+		return session_leave(session, CKR_OPERATION_NOT_INITIALIZED);
+	rv = operation_update(session, cipher, OPERATION_PLAIN, in, in_len, out, out_len);
+	if (rv == CKR_OK && out)
+		rv = operation_update(session, other, OPERATION_PLAIN, encrypt ? in : out,
+				      encrypt ? in_len : *out_len, NULL, NULL);
+	return session_leave(session, rv);
+}
+
+CK_RV C_DigestEncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+			    CK_ULONG *out_len)
+{
+	return dual(session, PCIEHSM_FN_ENCRYPT, PCIEHSM_FN_DIGEST, in, in_len, out, out_len);
+}
+
+CK_RV C_DecryptDigestUpdate(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+			    CK_ULONG *out_len)
+{
+	return dual(session, PCIEHSM_FN_DECRYPT, PCIEHSM_FN_DIGEST, in, in_len, out, out_len);
+}
+
+CK_RV C_SignEncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+			  CK_ULONG *out_len)
+{
+	return dual(session, PCIEHSM_FN_ENCRYPT, PCIEHSM_FN_SIGN, in, in_len, out, out_len);
+}
+
+CK_RV C_DecryptVerifyUpdate(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+			    CK_ULONG *out_len)
+{
+	return dual(session, PCIEHSM_FN_DECRYPT, PCIEHSM_FN_VERIFY, in, in_len, out, out_len);
+}
+
 /* ---- what the standard allows not to have ---- */
 
 static CK_RV not_supported(CK_SESSION_HANDLE handle)
@@ -197,36 +231,6 @@ static CK_RV not_supported(CK_SESSION_HANDLE handle)
 	CK_RV rv = session_enter(handle, &session);
 
 	return rv == CKR_OK ? session_leave(session, CKR_FUNCTION_NOT_SUPPORTED) : rv;
-}
-
-#define UNUSED4 (void)a, (void)b, (void)c, (void)d
-
-CK_RV C_DigestEncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *a, CK_ULONG b, CK_BYTE *c,
-			    CK_ULONG *d)
-{
-	UNUSED4;
-	return not_supported(session);
-}
-
-CK_RV C_DecryptDigestUpdate(CK_SESSION_HANDLE session, CK_BYTE *a, CK_ULONG b, CK_BYTE *c,
-			    CK_ULONG *d)
-{
-	UNUSED4;
-	return not_supported(session);
-}
-
-CK_RV C_SignEncryptUpdate(CK_SESSION_HANDLE session, CK_BYTE *a, CK_ULONG b, CK_BYTE *c,
-			  CK_ULONG *d)
-{
-	UNUSED4;
-	return not_supported(session);
-}
-
-CK_RV C_DecryptVerifyUpdate(CK_SESSION_HANDLE session, CK_BYTE *a, CK_ULONG b, CK_BYTE *c,
-			    CK_ULONG *d)
-{
-	UNUSED4;
-	return not_supported(session);
 }
 
 CK_RV C_GetOperationState(CK_SESSION_HANDLE session, CK_BYTE *state, CK_ULONG *len)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The function lists of PKCS#11 2.40 and 3.0: the only ways into the module.
+ * The function lists of PKCS#11 2.40, 3.0 and 3.2: the only ways into the module.
  *
  * A child of a process that uses the module finds it not initialised, and may start anew,
  * in either: CKF_INTERFACE_FORK_SAFE.
@@ -17,13 +17,23 @@ EXPORT CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE
 
 /* ---- what 3.0 adds ---- */
 
-static CK_RV get_info_3_0(CK_INFO *info)
+static CK_RV get_info_3(CK_INFO *info, CK_BYTE minor)
 {
 	CK_RV rv = C_GetInfo(info);
 
 	if (rv == CKR_OK)
-		info->cryptokiVersion = (CK_VERSION){ 3, 0 };
+		info->cryptokiVersion = (CK_VERSION){ 3, minor };
 	return rv;
+}
+
+static CK_RV get_info_3_0(CK_INFO *info)
+{
+	return get_info_3(info, 0);
+}
+
+static CK_RV get_info_3_2(CK_INFO *info)
+{
+	return get_info_3(info, 2);
 }
 
 static CK_RV login_user(CK_SESSION_HANDLE session, CK_USER_TYPE type, CK_UTF8CHAR *pin,
@@ -40,14 +50,19 @@ static CK_RV session_cancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
 	static const struct {
 		CK_FLAGS		flag;
 		enum pciehsm_function	fn;
+		bool			messages;
 	} kinds[] = {
-		{ CKF_ENCRYPT,		PCIEHSM_FN_ENCRYPT },
-		{ CKF_DECRYPT,		PCIEHSM_FN_DECRYPT },
-		{ CKF_SIGN,		PCIEHSM_FN_SIGN },
-		{ CKF_SIGN_RECOVER,	PCIEHSM_FN_SIGN_RECOVER },
-		{ CKF_VERIFY,		PCIEHSM_FN_VERIFY },
-		{ CKF_VERIFY_RECOVER,	PCIEHSM_FN_VERIFY_RECOVER },
-		{ CKF_DIGEST,		PCIEHSM_FN_DIGEST },
+		{ CKF_ENCRYPT,		PCIEHSM_FN_ENCRYPT,		false },
+		{ CKF_DECRYPT,		PCIEHSM_FN_DECRYPT,		false },
+		{ CKF_SIGN,		PCIEHSM_FN_SIGN,		false },
+		{ CKF_SIGN_RECOVER,	PCIEHSM_FN_SIGN_RECOVER,	false },
+		{ CKF_VERIFY,		PCIEHSM_FN_VERIFY,		false },
+		{ CKF_VERIFY_RECOVER,	PCIEHSM_FN_VERIFY_RECOVER,	false },
+		{ CKF_DIGEST,		PCIEHSM_FN_DIGEST,		false },
+		{ CKF_MESSAGE_ENCRYPT,	PCIEHSM_FN_ENCRYPT,		true },
+		{ CKF_MESSAGE_DECRYPT,	PCIEHSM_FN_DECRYPT,		true },
+		{ CKF_MESSAGE_SIGN,	PCIEHSM_FN_SIGN,		true },
+		{ CKF_MESSAGE_VERIFY,	PCIEHSM_FN_VERIFY,		true },
 	};
 	struct session *session;
 	CK_RV rv = session_enter(handle, &session);
@@ -57,14 +72,31 @@ static CK_RV session_cancel(CK_SESSION_HANDLE handle, CK_FLAGS flags)
 		return rv;
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (flags & kinds[i].flag)
-			operation_end(session, kinds[i].fn);
+			operation_cancel(session, kinds[i].fn, kinds[i].messages);
 	if (flags & CKF_FIND_OBJECTS)
 		session_end_search(session);
 	return session_leave(session, CKR_OK);
 }
 
-/* No mechanism of the card is one for messages, as CKF_MESSAGE_* of its list tells. */
-static CK_RV no_messages(CK_SESSION_HANDLE handle)
+/* ---- what 3.2 adds ---- */
+
+/* No validation of the module or the card is claimed, so none holds for a session. */
+static CK_RV validation_flags(CK_SESSION_HANDLE handle, CK_ULONG type, CK_FLAGS *flags)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+
+	if (rv != CKR_OK)
+		return rv;
+	if (!flags || type != CKS_LAST_VALIDATION_OK)
+		rv = CKR_ARGUMENTS_BAD;
+	else
+		*flags = 0;
+	return session_leave(session, rv);
+}
+
+/* No mechanism of the card encapsulates, wraps with associated data, or works on its own. */
+static CK_RV not_supported(CK_SESSION_HANDLE handle)
 {
 	struct session *session;
 	CK_RV rv = session_enter(handle, &session);
@@ -74,49 +106,55 @@ static CK_RV no_messages(CK_SESSION_HANDLE handle)
 
 #define UNUSED __attribute__((unused))
 
-static CK_RV message_init(CK_SESSION_HANDLE session, UNUSED CK_MECHANISM *mechanism,
-			  UNUSED CK_OBJECT_HANDLE key)
+static CK_RV encapsulate_key(CK_SESSION_HANDLE session, UNUSED CK_MECHANISM *mechanism,
+			     UNUSED CK_OBJECT_HANDLE public_key, UNUSED CK_ATTRIBUTE *attrs,
+			     UNUSED CK_ULONG n, UNUSED CK_BYTE *text, UNUSED CK_ULONG *text_len,
+			     UNUSED CK_OBJECT_HANDLE *key)
 {
-	return no_messages(session);
+	return not_supported(session);
 }
 
-static CK_RV crypt_message(CK_SESSION_HANDLE session, UNUSED void *parameter, UNUSED CK_ULONG len,
-			   UNUSED CK_BYTE *aad, UNUSED CK_ULONG aad_len, UNUSED CK_BYTE *in,
-			   UNUSED CK_ULONG in_len, UNUSED CK_BYTE *out, UNUSED CK_ULONG *out_len)
+static CK_RV decapsulate_key(CK_SESSION_HANDLE session, UNUSED CK_MECHANISM *mechanism,
+			     UNUSED CK_OBJECT_HANDLE private_key, UNUSED CK_ATTRIBUTE *attrs,
+			     UNUSED CK_ULONG n, UNUSED CK_BYTE *text, UNUSED CK_ULONG text_len,
+			     UNUSED CK_OBJECT_HANDLE *key)
 {
-	return no_messages(session);
+	return not_supported(session);
 }
 
-static CK_RV crypt_begin(CK_SESSION_HANDLE session, UNUSED void *parameter, UNUSED CK_ULONG len,
-			 UNUSED CK_BYTE *aad, UNUSED CK_ULONG aad_len)
+static CK_RV async_complete(CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR *function,
+			    UNUSED CK_ASYNC_DATA *result)
 {
-	return no_messages(session);
+	return not_supported(session);
 }
 
-static CK_RV crypt_next(CK_SESSION_HANDLE session, UNUSED void *parameter, UNUSED CK_ULONG len,
-			UNUSED CK_BYTE *in, UNUSED CK_ULONG in_len, UNUSED CK_BYTE *out,
-			UNUSED CK_ULONG *out_len, UNUSED CK_FLAGS flags)
+static CK_RV async_get_id(CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR *function,
+			  UNUSED CK_ULONG *id)
 {
-	return no_messages(session);
+	return not_supported(session);
 }
 
-static CK_RV message_begin(CK_SESSION_HANDLE session, UNUSED void *parameter, UNUSED CK_ULONG len)
+static CK_RV async_join(CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR *function,
+			UNUSED CK_ULONG id, UNUSED CK_BYTE *data, UNUSED CK_ULONG len)
 {
-	return no_messages(session);
+	return not_supported(session);
 }
 
-static CK_RV sign_message(CK_SESSION_HANDLE session, UNUSED void *parameter, UNUSED CK_ULONG len,
-			  UNUSED CK_BYTE *data, UNUSED CK_ULONG data_len,
-			  UNUSED CK_BYTE *signature, UNUSED CK_ULONG *signature_len)
+static CK_RV wrap_authenticated(CK_SESSION_HANDLE session, UNUSED CK_MECHANISM *mechanism,
+				UNUSED CK_OBJECT_HANDLE wrapping, UNUSED CK_OBJECT_HANDLE key,
+				UNUSED CK_BYTE *aad, UNUSED CK_ULONG aad_len,
+				UNUSED CK_BYTE *wrapped, UNUSED CK_ULONG *wrapped_len)
 {
-	return no_messages(session);
+	return not_supported(session);
 }
 
-static CK_RV verify_message(CK_SESSION_HANDLE session, UNUSED void *parameter,
-			    UNUSED CK_ULONG len, UNUSED CK_BYTE *data, UNUSED CK_ULONG data_len,
-			    UNUSED CK_BYTE *signature, UNUSED CK_ULONG signature_len)
+static CK_RV unwrap_authenticated(CK_SESSION_HANDLE session, UNUSED CK_MECHANISM *mechanism,
+				  UNUSED CK_OBJECT_HANDLE unwrapping, UNUSED CK_BYTE *wrapped,
+				  UNUSED CK_ULONG wrapped_len, UNUSED CK_ATTRIBUTE *attrs,
+				  UNUSED CK_ULONG n, UNUSED CK_BYTE *aad, UNUSED CK_ULONG aad_len,
+				  UNUSED CK_OBJECT_HANDLE *key)
 {
-	return no_messages(session);
+	return not_supported(session);
 }
 
 /* ---- the lists ---- */
@@ -152,35 +190,61 @@ static CK_FUNCTION_LIST functions = {
 	FUNCTIONS_OF_2_40
 };
 
+#define FUNCTIONS_OF_3_0 \
+HAS(C_GetInterfaceList), HAS(C_GetInterface), \
+	.C_LoginUser = login_user, \
+	.C_SessionCancel = session_cancel, \
+	.C_MessageEncryptInit = message_encrypt_init, \
+	.C_EncryptMessage = message_encrypt, \
+	.C_EncryptMessageBegin = message_encrypt_begin, \
+	.C_EncryptMessageNext = message_encrypt_next, \
+	.C_MessageEncryptFinal = message_encrypt_final, \
+	.C_MessageDecryptInit = message_decrypt_init, \
+	.C_DecryptMessage = message_decrypt, \
+	.C_DecryptMessageBegin = message_decrypt_begin, \
+	.C_DecryptMessageNext = message_decrypt_next, \
+	.C_MessageDecryptFinal = message_decrypt_final, \
+	.C_MessageSignInit = message_sign_init, \
+	.C_SignMessage = message_sign, \
+	.C_SignMessageBegin = message_sign_begin, \
+	.C_SignMessageNext = message_sign_next, \
+	.C_MessageSignFinal = message_sign_final, \
+	.C_MessageVerifyInit = message_verify_init, \
+	.C_VerifyMessage = message_verify, \
+	.C_VerifyMessageBegin = message_verify_begin, \
+	.C_VerifyMessageNext = message_verify_next, \
+	.C_MessageVerifyFinal = message_verify_final,
+
 static CK_FUNCTION_LIST_3_0 functions_3_0 = {
 	.v2 = {
 		.version = { 3, 0 },
 		.C_GetInfo = get_info_3_0,
 		FUNCTIONS_OF_2_40
 	},
-	HAS(C_GetInterfaceList), HAS(C_GetInterface),
-	.C_LoginUser = login_user,
-	.C_SessionCancel = session_cancel,
-	.C_MessageEncryptInit = message_init,
-	.C_EncryptMessage = crypt_message,
-	.C_EncryptMessageBegin = crypt_begin,
-	.C_EncryptMessageNext = crypt_next,
-	.C_MessageEncryptFinal = no_messages,
-	.C_MessageDecryptInit = message_init,
-	.C_DecryptMessage = crypt_message,
-	.C_DecryptMessageBegin = crypt_begin,
-	.C_DecryptMessageNext = crypt_next,
-	.C_MessageDecryptFinal = no_messages,
-	.C_MessageSignInit = message_init,
-	.C_SignMessage = sign_message,
-	.C_SignMessageBegin = message_begin,
-	.C_SignMessageNext = sign_message,
-	.C_MessageSignFinal = no_messages,
-	.C_MessageVerifyInit = message_init,
-	.C_VerifyMessage = verify_message,
-	.C_VerifyMessageBegin = message_begin,
-	.C_VerifyMessageNext = verify_message,
-	.C_MessageVerifyFinal = no_messages,
+	FUNCTIONS_OF_3_0
+};
+
+static CK_FUNCTION_LIST_3_2 functions_3_2 = {
+	.v3 = {
+		.v2 = {
+			.version = { 3, 2 },
+			.C_GetInfo = get_info_3_2,
+			FUNCTIONS_OF_2_40
+		},
+		FUNCTIONS_OF_3_0
+	},
+	.C_EncapsulateKey = encapsulate_key,
+	.C_DecapsulateKey = decapsulate_key,
+	.C_VerifySignatureInit = verify_signature_init,
+	.C_VerifySignature = verify_signature,
+	.C_VerifySignatureUpdate = verify_signature_update,
+	.C_VerifySignatureFinal = verify_signature_final,
+	.C_GetSessionValidationFlags = validation_flags,
+	.C_AsyncComplete = async_complete,
+	.C_AsyncGetID = async_get_id,
+	.C_AsyncJoin = async_join,
+	.C_WrapKeyAuthenticated = wrap_authenticated,
+	.C_UnwrapKeyAuthenticated = unwrap_authenticated,
 };
 
 static CK_UTF8CHAR standard[] = "PKCS 11";
@@ -188,6 +252,7 @@ static CK_UTF8CHAR standard[] = "PKCS 11";
 /* The first of a name is the default. */
 static CK_INTERFACE interfaces[] = {
 	{ standard, &functions_3_0, CKF_INTERFACE_FORK_SAFE },
+	{ standard, &functions_3_2, CKF_INTERFACE_FORK_SAFE },
 	{ standard, &functions, CKF_INTERFACE_FORK_SAFE },
 };
 

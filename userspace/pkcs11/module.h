@@ -303,11 +303,24 @@ size_t length_of_cipher(enum pciehsm_function fn, const CK_MECHANISM *mech,
 /* ---- operations (operation.c) ---- */
 
 /**
+ * enum operation_kind - how an operation was begun; of one function (signing, ...) a
+ * session has one operation at a time, of whatever kind
+ * @OPERATION_PLAIN:	C_SignInit and its like
+ * @OPERATION_MESSAGES:	C_MessageSignInit and its like: many messages with one key
+ * @OPERATION_SIGNATURE: C_VerifySignatureInit
+ */
+enum operation_kind {
+	OPERATION_PLAIN,
+	OPERATION_MESSAGES,
+	OPERATION_SIGNATURE,
+};
+
+/**
  * operation_init() - C_*Init
  * @key:	0 for digests
  */
 CK_RV operation_init(struct session *session, enum pciehsm_function fn,
-		     const CK_MECHANISM *mech, CK_OBJECT_HANDLE key);
+		     enum operation_kind kind, const CK_MECHANISM *mech, CK_OBJECT_HANDLE key);
 /**
  * key_for() - a key that may be used so
  * @usage:	USAGE()
@@ -319,17 +332,67 @@ CK_RV key_for(struct session *session, CK_OBJECT_HANDLE handle, CK_MECHANISM_TYP
 	      uint32_t usage, struct ha_ouid *ouid, struct object_info *info);
 /** operation_single() - C_Encrypt and its like; @out and @out_len NULL for verifying */
 CK_RV operation_single(struct session *session, enum pciehsm_function fn,
+		       enum operation_kind kind,
 		       const void *in, CK_ULONG in_len, const void *sig, CK_ULONG sig_len,
 		       void *out, CK_ULONG *out_len);
 /** operation_update() - @out and @out_len NULL where nothing comes */
 CK_RV operation_update(struct session *session, enum pciehsm_function fn,
+		       enum operation_kind kind,
 		       const void *in, CK_ULONG in_len, void *out, CK_ULONG *out_len);
 CK_RV operation_final(struct session *session, enum pciehsm_function fn,
+		      enum operation_kind kind,
 		      const void *sig, CK_ULONG sig_len, void *out, CK_ULONG *out_len);
 CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE key);
 /** operation_end() - whatever state it is in; cancels what the card keeps */
 void operation_end(struct session *session, enum pciehsm_function fn);
+/** operation_cancel() - the same for one of messages, or for one of another kind */
+void operation_cancel(struct session *session, enum pciehsm_function fn, bool messages);
+/** operation_is_plain() - is one going on that C_*Init began? */
+bool operation_is_plain(struct session *session, enum pciehsm_function fn);
 /** operations_free() - of a session that ends */
 void operations_free(struct session *session);
+
+/* ---- what PKCS#11 3.0 and 3.2 add (message.c, list.c) ---- */
+
+CK_RV message_encrypt_init(CK_SESSION_HANDLE handle, CK_MECHANISM *mech, CK_OBJECT_HANDLE key);
+CK_RV message_encrypt(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+		      CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+		      CK_ULONG *out_len);
+CK_RV message_encrypt_begin(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+			    CK_BYTE *aad, CK_ULONG aad_len);
+CK_RV message_encrypt_next(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+			   CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len,
+			   CK_FLAGS flags);
+CK_RV message_encrypt_final(CK_SESSION_HANDLE handle);
+CK_RV message_decrypt_init(CK_SESSION_HANDLE handle, CK_MECHANISM *mech, CK_OBJECT_HANDLE key);
+CK_RV message_decrypt(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+		      CK_BYTE *aad, CK_ULONG aad_len, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+		      CK_ULONG *out_len);
+CK_RV message_decrypt_begin(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+			    CK_BYTE *aad, CK_ULONG aad_len);
+CK_RV message_decrypt_next(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+			   CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len,
+			   CK_FLAGS flags);
+CK_RV message_decrypt_final(CK_SESSION_HANDLE handle);
+CK_RV message_sign_init(CK_SESSION_HANDLE handle, CK_MECHANISM *mech, CK_OBJECT_HANDLE key);
+CK_RV message_sign(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+		   CK_BYTE *in, CK_ULONG in_len, CK_BYTE *sig, CK_ULONG *sig_len);
+CK_RV message_sign_begin(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len);
+CK_RV message_sign_next(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+			CK_BYTE *in, CK_ULONG in_len, CK_BYTE *sig, CK_ULONG *sig_len);
+CK_RV message_sign_final(CK_SESSION_HANDLE handle);
+CK_RV message_verify_init(CK_SESSION_HANDLE handle, CK_MECHANISM *mech, CK_OBJECT_HANDLE key);
+CK_RV message_verify(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+		     CK_BYTE *in, CK_ULONG in_len, CK_BYTE *sig, CK_ULONG sig_len);
+CK_RV message_verify_begin(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len);
+CK_RV message_verify_next(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,
+			  CK_BYTE *in, CK_ULONG in_len, CK_BYTE *sig, CK_ULONG sig_len);
+CK_RV message_verify_final(CK_SESSION_HANDLE handle);
+
+CK_RV verify_signature_init(CK_SESSION_HANDLE handle, CK_MECHANISM *mech, CK_OBJECT_HANDLE key,
+			    CK_BYTE *sig, CK_ULONG sig_len);
+CK_RV verify_signature(CK_SESSION_HANDLE handle, CK_BYTE *in, CK_ULONG in_len);
+CK_RV verify_signature_update(CK_SESSION_HANDLE handle, CK_BYTE *in, CK_ULONG in_len);
+CK_RV verify_signature_final(CK_SESSION_HANDLE handle);
 
 #endif /* PCIEHSM_PKCS11_MODULE_H */

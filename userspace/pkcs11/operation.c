@@ -13,51 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "module.h"
-
-/* Input that is kept here before a card has to. */
-#define KEEP_MAX	(64U << 10)
-/* Input that goes into one message; the rest of it is for mechanism and headers. */
-#define PART_MAX	(PCIEHSM_MSG_MAX - (64U << 10))
-/* What a part of a cipher gives at most beyond its input: a block held back, a tag. */
-#define PART_EXTRA	64U
-
-/**
- * struct operation - one operation of a session
- * @active:	C_*Init was called
- * @several:	C_*Update was called: it is one of several parts
- * @on_card:	the card keeps its state
- * @has_key:	@key and @info mean something
- * @mech:	what C_*Init said
- * @total:	bytes of input so far
- * @input:	input that the card has not got yet; @input_len of @input_room
- * @output:	NULL, or output of the last call, which did not fit: the caller comes
- *		again for it, with input of the same length
- */
-struct operation {
-	bool			active;
-	bool			several;
-	bool			on_card;
-	bool			has_key;
-	struct mechanism	mech;
-	struct ha_ouid		key;
-	struct object_info	info;
-	size_t			total;
-	uint8_t			*input;
-	size_t			input_len;
-	size_t			input_room;
-	uint8_t			*output;
-	size_t			output_len;
-	CK_ULONG		output_of;
-	bool			output_final;
-};
+#include "operation.h"
 
 static bool gives_at_end(enum pciehsm_function fn)
 {
 	return fn == PCIEHSM_FN_SIGN || fn == PCIEHSM_FN_VERIFY || fn == PCIEHSM_FN_DIGEST;
 }
 
-static void drop(uint8_t **p, size_t len)
+void operation_drop(uint8_t **p, size_t len)
 {
 	if (*p) {
 		explicit_bzero(*p, len);
@@ -66,10 +29,21 @@ static void drop(uint8_t **p, size_t len)
 	}
 }
 
+static void forget_data(struct operation *op)
+{
+	operation_drop(&op->input, op->input_room);
+	operation_drop(&op->output, op->output_len);
+	op->input_len = 0;
+	op->input_room = 0;
+	op->several = false;
+	op->on_card = false;
+	op->total = 0;
+}
+
 static void forget(struct operation *op)
 {
-	drop(&op->input, op->input_room);
-	drop(&op->output, op->output_len);
+	forget_data(op);
+	operation_drop(&op->sig, op->sig_len);
 	mechanism_wipe(&op->mech);
 	op->active = false;
 }
@@ -85,6 +59,14 @@ void operation_end(struct session *session, enum pciehsm_function fn)
 	forget(op);
 }
 
+void operation_cancel(struct session *session, enum pciehsm_function fn, bool messages)
+{
+	struct operation *op = session->ops[fn];
+
+	if (op && op->active && (op->kind == OPERATION_MESSAGES) == messages)
+		operation_end(session, fn);
+}
+
 void operations_free(struct session *session)
 {
 	unsigned int fn;
@@ -97,25 +79,46 @@ void operations_free(struct session *session)
 	}
 }
 
-/*
- * The end of a call that ends the operation. With success the card has no state of it any
- * more; with an error it may have, depending on where that was found.
- */
-static CK_RV settle(struct session *session, enum pciehsm_function fn, CK_RV rv)
-{
-	if (rv == CKR_BUFFER_TOO_SMALL)
-		return rv;
-	if (rv == CKR_OK)
-		session->ops[fn]->on_card = false;
-	operation_end(session, fn);
-	return rv;
-}
-
-static struct operation *active(struct session *session, enum pciehsm_function fn)
+void operation_end_message(struct session *session, enum pciehsm_function fn)
 {
 	struct operation *op = session->ops[fn];
 
-	return op && op->active ? op : NULL;
+	if (op->on_card)
+		ha_crypt_cancel(session->token->ha, session->number, fn);
+	forget_data(op);
+}
+
+/*
+ * The end of a call that ends the operation, or the message where there are many. With
+ * success the card has no state of it any more; with an error it may have, depending on
+ * where that was found.
+ */
+static CK_RV settle(struct session *session, enum pciehsm_function fn, CK_RV rv)
+{
+	struct operation *op = session->ops[fn];
+
+	if (rv == CKR_BUFFER_TOO_SMALL)
+		return rv;
+	if (rv == CKR_OK)
+		op->on_card = false;
+	if (op->kind == OPERATION_MESSAGES)
+		operation_end_message(session, fn);
+	else
+		operation_end(session, fn);
+	return rv;
+}
+
+struct operation *operation_active(struct session *session, enum pciehsm_function fn,
+				   enum operation_kind kind)
+{
+	struct operation *op = session->ops[fn];
+
+	return op && op->active && op->kind == kind ? op : NULL;
+}
+
+bool operation_is_plain(struct session *session, enum pciehsm_function fn)
+{
+	return operation_active(session, fn, OPERATION_PLAIN);
 }
 
 /* ---- beginning ---- */
@@ -157,14 +160,14 @@ CK_RV key_for(struct session *session, CK_OBJECT_HANDLE handle, CK_MECHANISM_TYP
 }
 
 CK_RV operation_init(struct session *session, enum pciehsm_function fn,
-		     const CK_MECHANISM *mech, CK_OBJECT_HANDLE key)
+		     enum operation_kind kind, const CK_MECHANISM *mech, CK_OBJECT_HANDLE key)
 {
 	struct operation *op = session->ops[fn];
 	CK_RV rv;
 
 	if (!mech) {
 		/* PKCS#11 3.0: no mechanism ends what is going on. */
-		if (!op || !op->active)
+		if (!operation_active(session, fn, kind))
 			return CKR_ARGUMENTS_BAD;
 		operation_end(session, fn);
 		return CKR_OK;
@@ -186,14 +189,16 @@ CK_RV operation_init(struct session *session, enum pciehsm_function fn,
 		if (rv != CKR_OK)
 			return rv;
 	}
-	rv = mechanism_copy(&op->mech, session, mech);
+	/* Of a cipher for messages, each of these brings the parameter. */
+	if (kind == OPERATION_MESSAGES && !gives_at_end(fn))
+		op->mech.m = (CK_MECHANISM){ .mechanism = mech->mechanism };
+	else
+		rv = mechanism_copy(&op->mech, session, mech);
 	if (rv != CKR_OK)
 		return rv;
-	op->several = false;
-	op->on_card = false;
-	op->total = 0;
-	op->input_len = 0;
-	op->input_room = 0;
+	forget_data(op);
+	op->kind = kind;
+	op->messages = 0;
 	op->active = true;
 	return CKR_OK;
 }
@@ -236,9 +241,7 @@ static size_t expected(const struct operation *op, enum pciehsm_function fn, siz
  * @bound:	what it may need
  * @kept:	NULL, or where the output goes if it did not fit
  */
-typedef CK_RV (*step)(void *arg, void *out, size_t *out_len);
-
-static CK_RV run_step(step fn, void *arg, size_t bound, void *out, CK_ULONG *out_len,
+static CK_RV run_step(operation_step fn, void *arg, size_t bound, void *out, CK_ULONG *out_len,
 		      uint8_t **kept, size_t *kept_len)
 {
 	size_t len = *out_len;
@@ -264,7 +267,7 @@ static CK_RV run_step(step fn, void *arg, size_t bound, void *out, CK_ULONG *out
 		bound = len;
 	}
 	if (rv != CKR_OK) {
-		drop(&own, bound);
+		operation_drop(&own, bound);
 		/* The room was what the answer itself asked for. */
 		return rv == CKR_BUFFER_TOO_SMALL ? CKR_DEVICE_ERROR : rv;
 	}
@@ -280,30 +283,22 @@ static CK_RV run_step(step fn, void *arg, size_t bound, void *out, CK_ULONG *out
 		memcpy(out, own, len);
 		*out_len = len;
 	}
-	drop(&own, bound);
+	operation_drop(&own, bound);
 	return rv;
 }
 
 /* ---- one part ---- */
 
-struct single {
-	struct session		*session;
-	struct operation	*op;
-	enum pciehsm_function	fn;
-	const void		*in;
-	size_t			in_len;
-};
-
-static CK_RV do_single(void *arg, void *out, size_t *out_len)
+CK_RV operation_do_single(void *arg, void *out, size_t *out_len)
 {
-	const struct single *s = arg;
+	const struct operation_call *s = arg;
 
 	return ha_crypt(s->session->token->ha, s->session->number, s->fn, &s->op->mech.m,
 			s->op->has_key ? &s->op->key : NULL, s->in, s->in_len, NULL, 0,
 			out, out_len);
 }
 
-static CK_RV begin_on_card(struct session *session, enum pciehsm_function fn)
+CK_RV operation_begin_on_card(struct session *session, enum pciehsm_function fn)
 {
 	struct operation *op = session->ops[fn];
 	CK_RV rv;
@@ -316,14 +311,14 @@ static CK_RV begin_on_card(struct session *session, enum pciehsm_function fn)
 }
 
 /* One part, as far as the application knows, that is too long for a message. */
-static CK_RV long_single(void *arg, void *out, size_t *out_len)
+CK_RV operation_do_long(void *arg, void *out, size_t *out_len)
 {
-	const struct single *s = arg;
+	const struct operation_call *s = arg;
 	struct ha_token *ha = s->session->token->ha;
 	size_t at = 0, done = 0, room, part;
 	CK_RV rv;
 
-	rv = begin_on_card(s->session, s->fn);
+	rv = operation_begin_on_card(s->session, s->fn);
 	while (rv == CKR_OK && at < s->in_len) {
 		part = s->in_len - at < PART_MAX ? s->in_len - at : PART_MAX;
 		room = *out_len - done;
@@ -355,7 +350,7 @@ static CK_RV verify_single(struct session *session, struct operation *op, const 
 	if (in_len <= PART_MAX)
 		return ha_crypt(ha, session->number, PCIEHSM_FN_VERIFY, &op->mech.m, &op->key,
 				in, in_len, sig, sig_len, NULL, NULL);
-	rv = begin_on_card(session, PCIEHSM_FN_VERIFY);
+	rv = operation_begin_on_card(session, PCIEHSM_FN_VERIFY);
 	for (at = 0; rv == CKR_OK && at < in_len; at += part) {
 		part = in_len - at < PART_MAX ? in_len - at : PART_MAX;
 		rv = ha_crypt_update(ha, session->number, PCIEHSM_FN_VERIFY,
@@ -368,11 +363,12 @@ static CK_RV verify_single(struct session *session, struct operation *op, const 
 }
 
 CK_RV operation_single(struct session *session, enum pciehsm_function fn,
+		       enum operation_kind kind,
 		       const void *in, CK_ULONG in_len, const void *sig, CK_ULONG sig_len,
 		       void *out, CK_ULONG *out_len)
 {
-	struct operation *op = active(session, fn);
-	struct single s = { session, op, fn, in, in_len };
+	struct operation *op = operation_active(session, fn, kind);
+	struct operation_call s = { session, op, fn, in, in_len };
 	size_t bound;
 	bool exact;
 	CK_RV rv;
@@ -401,9 +397,9 @@ CK_RV operation_single(struct session *session, enum pciehsm_function fn,
 	if (!bound)
 		bound = in_len < PART_MAX ? 16384 : in_len;
 	if (in_len > PART_MAX)
-		rv = run_step(long_single, &s, bound + PART_EXTRA, out, out_len, NULL, NULL);
+		rv = run_step(operation_do_long, &s, bound + PART_EXTRA, out, out_len, NULL, NULL);
 	else
-		rv = run_step(do_single, &s, bound, out, out_len, NULL, NULL);
+		rv = run_step(operation_do_single, &s, bound, out, out_len, NULL, NULL);
 	if (!out && rv == CKR_OK)
 		return rv;
 	return settle(session, fn, rv);
@@ -418,17 +414,17 @@ static CK_RV flush_input(struct session *session, enum pciehsm_function fn)
 	CK_RV rv = CKR_OK;
 
 	if (!op->on_card)
-		rv = begin_on_card(session, fn);
+		rv = operation_begin_on_card(session, fn);
 	if (rv == CKR_OK && op->input_len)
 		rv = ha_crypt_update(session->token->ha, session->number, fn, op->input,
 				     op->input_len, NULL, NULL);
-	drop(&op->input, op->input_room);
+	operation_drop(&op->input, op->input_room);
 	op->input_len = 0;
 	op->input_room = 0;
 	return rv;
 }
 
-static CK_RV keep_input(struct operation *op, const void *in, size_t len)
+CK_RV operation_keep_input(struct operation *op, const void *in, size_t len)
 {
 	size_t room = op->input_room ? op->input_room : 1024;
 	uint8_t *input;
@@ -441,7 +437,7 @@ static CK_RV keep_input(struct operation *op, const void *in, size_t len)
 			return CKR_HOST_MEMORY;
 		if (op->input_len)
 			memcpy(input, op->input, op->input_len);
-		drop(&op->input, op->input_room);
+		operation_drop(&op->input, op->input_room);
 		op->input = input;
 		op->input_room = room;
 	}
@@ -460,7 +456,7 @@ static CK_RV update_kept(struct session *session, enum pciehsm_function fn, cons
 	if (!len)
 		return CKR_OK;
 	if (!op->on_card && len <= KEEP_MAX && op->input_len + len <= KEEP_MAX)
-		return keep_input(op, in, len);
+		return operation_keep_input(op, in, len);
 	rv = op->on_card ? CKR_OK : flush_input(session, fn);
 	for (; rv == CKR_OK && len; in += part, len -= part) {
 		part = len < PART_MAX ? len : PART_MAX;
@@ -469,9 +465,9 @@ static CK_RV update_kept(struct session *session, enum pciehsm_function fn, cons
 	return rv;
 }
 
-static CK_RV do_final(void *arg, void *out, size_t *out_len)
+CK_RV operation_do_final(void *arg, void *out, size_t *out_len)
 {
-	const struct single *s = arg;
+	const struct operation_call *s = arg;
 
 	return ha_crypt_final(s->session->token->ha, s->session->number, s->fn, NULL, 0, out,
 			      out_len);
@@ -481,7 +477,7 @@ static CK_RV final_kept(struct session *session, enum pciehsm_function fn, const
 			size_t sig_len, void *out, CK_ULONG *out_len)
 {
 	struct operation *op = session->ops[fn];
-	struct single s = { session, op, fn, op->input, op->input_len };
+	struct operation_call s = { session, op, fn, op->input, op->input_len };
 	struct ha_token *ha = session->token->ha;
 	size_t bound;
 	bool exact;
@@ -498,15 +494,15 @@ static CK_RV final_kept(struct session *session, enum pciehsm_function fn, const
 		return CKR_BUFFER_TOO_SMALL;
 	}
 	if (!op->on_card)
-		return run_step(do_single, &s, bound ? bound : 16384, out, out_len, NULL, NULL);
+		return run_step(operation_do_single, &s, bound ? bound : 16384, out, out_len, NULL, NULL);
 	op->output_final = true;
-	return run_step(do_final, &s, bound ? bound : 16384, out, out_len, &op->output,
+	return run_step(operation_do_final, &s, bound ? bound : 16384, out, out_len, &op->output,
 			&op->output_len);
 }
 
 CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE key)
 {
-	struct operation *op = active(session, PCIEHSM_FN_DIGEST);
+	struct operation *op = operation_active(session, PCIEHSM_FN_DIGEST, OPERATION_PLAIN);
 	struct ha_ouid ouid;
 	CK_RV rv;
 
@@ -525,9 +521,9 @@ CK_RV operation_digest_key(struct session *session, CK_OBJECT_HANDLE key)
 
 /* ---- several parts: encrypt, decrypt ---- */
 
-static CK_RV do_update(void *arg, void *out, size_t *out_len)
+CK_RV operation_do_update(void *arg, void *out, size_t *out_len)
 {
-	const struct single *s = arg;
+	const struct operation_call *s = arg;
 	struct ha_token *ha = s->session->token->ha;
 	size_t at = 0, done = 0, room, part;
 	CK_RV rv;
@@ -569,7 +565,7 @@ static bool fetch(struct session *session, enum pciehsm_function fn, CK_ULONG in
 	} else if (out) {
 		memcpy(out, op->output, op->output_len);
 		*out_len = op->output_len;
-		drop(&op->output, op->output_len);
+		operation_drop(&op->output, op->output_len);
 		if (final)
 			*rv = settle(session, fn, CKR_OK);
 		return true;
@@ -582,7 +578,7 @@ static CK_RV update_cipher(struct session *session, enum pciehsm_function fn, co
 			   CK_ULONG in_len, void *out, CK_ULONG *out_len)
 {
 	struct operation *op = session->ops[fn];
-	struct single s = { session, op, fn, in, in_len };
+	struct operation_call s = { session, op, fn, in, in_len };
 	size_t bound = (in_len + PART_EXTRA) & ~7UL;
 	CK_RV rv;
 
@@ -595,11 +591,11 @@ static CK_RV update_cipher(struct session *session, enum pciehsm_function fn, co
 		return CKR_OK;
 	}
 	op->several = true;
-	rv = op->on_card ? CKR_OK : begin_on_card(session, fn);
+	rv = op->on_card ? CKR_OK : operation_begin_on_card(session, fn);
 	if (rv == CKR_OK) {
 		op->output_of = in_len;
 		op->output_final = false;
-		rv = run_step(do_update, &s, bound, out, out_len, &op->output, &op->output_len);
+		rv = run_step(operation_do_update, &s, bound, out, out_len, &op->output, &op->output_len);
 	}
 	if (rv == CKR_OK || rv == CKR_BUFFER_TOO_SMALL)
 		op->total += in_len;
@@ -610,7 +606,7 @@ static CK_RV final_cipher(struct session *session, enum pciehsm_function fn, voi
 			  CK_ULONG *out_len)
 {
 	struct operation *op = session->ops[fn];
-	struct single s = { session, op, fn, NULL, 0 };
+	struct operation_call s = { session, op, fn, NULL, 0 };
 	size_t bound = PART_EXTRA;
 	CK_RV rv;
 
@@ -623,11 +619,11 @@ static CK_RV final_cipher(struct session *session, enum pciehsm_function fn, voi
 		*out_len = bound;
 		return CKR_OK;
 	}
-	rv = op->on_card ? CKR_OK : begin_on_card(session, fn);
+	rv = op->on_card ? CKR_OK : operation_begin_on_card(session, fn);
 	if (rv == CKR_OK) {
 		op->output_of = 0;
 		op->output_final = true;
-		rv = run_step(do_final, &s, bound, out, out_len, &op->output, &op->output_len);
+		rv = run_step(operation_do_final, &s, bound, out, out_len, &op->output, &op->output_len);
 	}
 	return settle(session, fn, rv);
 }
@@ -635,9 +631,10 @@ static CK_RV final_cipher(struct session *session, enum pciehsm_function fn, voi
 /* ---- several parts ---- */
 
 CK_RV operation_update(struct session *session, enum pciehsm_function fn,
+		       enum operation_kind kind,
 		       const void *in, CK_ULONG in_len, void *out, CK_ULONG *out_len)
 {
-	struct operation *op = active(session, fn);
+	struct operation *op = operation_active(session, fn, kind);
 	CK_RV rv;
 
 	if (!op)
@@ -652,9 +649,10 @@ CK_RV operation_update(struct session *session, enum pciehsm_function fn,
 }
 
 CK_RV operation_final(struct session *session, enum pciehsm_function fn,
+		      enum operation_kind kind,
 		      const void *sig, CK_ULONG sig_len, void *out, CK_ULONG *out_len)
 {
-	struct operation *op = active(session, fn);
+	struct operation *op = operation_active(session, fn, kind);
 	size_t bound;
 	bool exact;
 	CK_RV rv;

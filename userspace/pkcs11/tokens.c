@@ -165,6 +165,19 @@ CK_RV token_find(struct ha *ha, CK_SLOT_ID slot, struct token **token)
 
 /* ---- mechanisms ---- */
 
+/* What messages can be done with is done here (message.c); the card knows nothing of it. */
+static CK_FLAGS message_flags(CK_MECHANISM_TYPE type, CK_FLAGS flags)
+{
+	CK_FLAGS more = 0;
+
+	if (type == CKM_AES_GCM)
+		more |= (flags & CKF_ENCRYPT ? CKF_MESSAGE_ENCRYPT : 0) |
+			(flags & CKF_DECRYPT ? CKF_MESSAGE_DECRYPT : 0);
+	more |= (flags & CKF_SIGN ? CKF_MESSAGE_SIGN : 0) |
+		(flags & CKF_VERIFY ? CKF_MESSAGE_VERIFY : 0);
+	return more ? more | CKF_MULTI_MESSAGE : 0;
+}
+
 static bool look_up(const struct token *token, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
 {
 	size_t i;
@@ -177,6 +190,7 @@ static bool look_up(const struct token *token, CK_MECHANISM_TYPE type, CK_MECHAN
 		info->ulMinKeySize = le32toh(m->min_key);
 		info->ulMaxKeySize = le32toh(m->max_key);
 		info->flags = le32toh(m->flags);
+		info->flags |= message_flags(type, info->flags);
 		return true;
 	}
 	return false;
