@@ -39,6 +39,10 @@ bool hsm_ctrl_change_state(struct hsm_ctrl *ctrl, enum pciehsm_state to)
 		if (to == PCIEHSM_STATE_RESETTING)
 			WRITE_ONCE(ctrl->resets, ctrl->resets + 1);
 		WRITE_ONCE(ctrl->state, to);
+		ctrl->history[ctrl->history_n++ % HSM_HISTORY] = (struct hsm_history) {
+			.at	= ktime_to_ms(ktime_get()),
+			.to	= to,
+		};
 	}
 	spin_unlock(&ctrl->lock);
 	if (!ok)
@@ -47,6 +51,8 @@ bool hsm_ctrl_change_state(struct hsm_ctrl *ctrl, enum pciehsm_state to)
 	wake_up_all(&ctrl->state_wq);
 	wake_up_all(&ctrl->event_wq);
 	queue_work(hsm_wq, &ctrl->notify_work);
+	if (to == PCIEHSM_STATE_LIVE || to == PCIEHSM_STATE_DEAD)
+		hsm_hwrng_kick(ctrl);
 	return true;
 }
 
@@ -377,6 +383,9 @@ void hsm_reset_work(struct work_struct *work)
 
 	if (hsm_ctrl_state(ctrl) != PCIEHSM_STATE_RESETTING)
 		return;
+	/* Before anything is touched that could tell why. */
+	if (READ_ONCE(ctrl->storm_tick))
+		hsm_coredump_take(ctrl);
 	hsm_ctrl_quiesce(ctrl, 0, -ECANCELED);
 
 	/* Resets that somebody asked for say nothing against the card. */

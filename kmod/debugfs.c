@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /sys/kernel/debug/pciehsm/hsm<card>/counters: what went wrong and was dealt with. */
+/*
+ * /sys/kernel/debug/pciehsm/hsm<card>: counters of what went wrong and was dealt with,
+ * and knobs that make something go wrong, for the tests.
+ */
 
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -7,6 +10,8 @@
 #include "hsm.h"
 
 static struct dentry *hsm_debugfs_root;
+
+DEFINE_STATIC_KEY_FALSE(hsm_inject_key);
 
 static int counters_show(struct seq_file *s, void *unused)
 {
@@ -25,6 +30,23 @@ static int counters_show(struct seq_file *s, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(counters);
 
+static int inject_get(void *data, u64 *val)
+{
+	*val = atomic_read(data);
+	return 0;
+}
+
+static int inject_set(void *data, u64 val)
+{
+	if (val > S32_MAX)
+		return -EINVAL;
+	atomic_set(data, val);
+	/* For good: a machine that this was ever asked of is one for tests. */
+	static_branch_enable(&hsm_inject_key);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(inject_fops, inject_get, inject_set, "%llu\n");
+
 /**
  * hsm_debugfs_add() - the directory of a card
  * @ctrl:	the card
@@ -36,6 +58,10 @@ void hsm_debugfs_add(struct hsm_ctrl *ctrl)
 	snprintf(name, sizeof(name), "hsm%d", ctrl->id);
 	ctrl->debugfs = debugfs_create_dir(name, hsm_debugfs_root);
 	debugfs_create_file("counters", 0400, ctrl->debugfs, ctrl, &counters_fops);
+	debugfs_create_file_unsafe("drop_irqs", 0600, ctrl->debugfs, &ctrl->inject.drop_irqs,
+				   &inject_fops);
+	debugfs_create_file_unsafe("fail_submits", 0600, ctrl->debugfs,
+				   &ctrl->inject.fail_submits, &inject_fops);
 }
 
 /**

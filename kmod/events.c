@@ -87,6 +87,8 @@ static void hsm_event_update(struct hsm_ctrl *ctrl, u32 type)
 	switch (type) {
 	case PCIEHSM_EVENT_HSM_CHANGED:
 	case PCIEHSM_EVENT_OVERFLOW:
+		/* A factory reset ends a tamper. */
+		hsm_hwmon_kick(ctrl);
 		if (!hsm_admin_identify(ctrl, &id)) {
 			spin_lock(&ctrl->lock);
 			ctrl->ident = id;
@@ -102,6 +104,10 @@ static void hsm_event_update(struct hsm_ctrl *ctrl, u32 type)
 			hsm_nodes_scan(ctrl, count);
 		else if (hsm_ctrl_state(ctrl) == PCIEHSM_STATE_LIVE)
 			dev_warn(&ctrl->pdev->dev, "no list of partitions (%d)\n", count);
+		break;
+	case PCIEHSM_EVENT_TAMPER:
+	case PCIEHSM_EVENT_TEMPERATURE:
+		hsm_hwmon_kick(ctrl);
 		break;
 	default:
 		break;

@@ -45,6 +45,7 @@
 #include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
+#include <linux/jump_label.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -77,6 +78,7 @@
 #define HSM_STORM_WINDOW_MS	3600000ULL
 
 #define HSM_EVENTS		64	/* that a reader may fall behind */
+#define HSM_HISTORY		16	/* changes of state that a dump tells of */
 
 struct hsm_queue;
 struct hsm_node;
@@ -219,6 +221,18 @@ struct hsm_counters {
 	atomic64_t	orphans;
 };
 
+/* Faults that a test has asked for in debugfs: how many more of them. */
+struct hsm_inject {
+	atomic_t	drop_irqs;	/* interrupts that nobody hears of */
+	atomic_t	fail_submits;	/* I/O commands that are not sent */
+};
+
+/* One change of state. */
+struct hsm_history {
+	u64			at;	/* ms, as CLOCK_MONOTONIC */
+	enum pciehsm_state	to;
+};
+
 /**
  * struct hsm_ctrl - one card
  * @ref:	see above
@@ -235,6 +249,8 @@ struct hsm_counters {
  * @storm_tick:	the next reset is one that counts for @storm
  * @storm:	when the last resets were
  * @resets:	how many
+ * @history:	the last changes of state; a ring
+ * @history_n:	how many there were
  * @ident:	what the card said of itself
  * @state_wq:	woken when the state changes
  * @event_wq:	woken when there is an event for a reader, or the state changes
@@ -270,7 +286,12 @@ struct hsm_counters {
  * @ctx_numbers: their numbers
  * @ctx_next:	where the search for a number goes on
  * @counters:	see there
+ * @inject:	see there
  * @debugfs:	directory
+ * @hwmon:	sensors, or NULL
+ * @hwrng:	random numbers, or NULL
+ * @dumped:	a dump was taken (reset_work) ...
+ * @dumped_at:	... at this time, jiffies
  */
 struct hsm_ctrl {
 	struct kref		ref;
@@ -288,6 +309,8 @@ struct hsm_ctrl {
 	bool			storm_tick;
 	struct hsm_storm	storm;
 	u32			resets;
+	struct hsm_history	history[HSM_HISTORY];
+	unsigned int		history_n;
 	struct pciehsm_identify	ident;
 
 	wait_queue_head_t	state_wq;
@@ -331,7 +354,12 @@ struct hsm_ctrl {
 	u32			ctx_next;
 
 	struct hsm_counters	counters;
+	struct hsm_inject	inject;
 	struct dentry		*debugfs;
+	struct hsm_hwmon	*hwmon;
+	struct hsm_hwrng	*hwrng;
+	bool			dumped;
+	unsigned long		dumped_at;
 };
 
 /**
@@ -542,9 +570,48 @@ extern const struct attribute_group *hsm_card_groups[];
 extern const struct attribute_group *hsm_partition_groups[];
 
 /* debugfs.c */
+DECLARE_STATIC_KEY_FALSE(hsm_inject_key);
+
+/* Is this one of those that are to fail? Costs nothing before the first was asked for. */
+static inline bool hsm_inject(atomic_t *left)
+{
+	return static_branch_unlikely(&hsm_inject_key) && atomic_dec_if_positive(left) >= 0;
+}
+
 void hsm_debugfs_init(void);
 void hsm_debugfs_exit(void);
 void hsm_debugfs_add(struct hsm_ctrl *ctrl);
 void hsm_debugfs_remove(struct hsm_ctrl *ctrl);
+
+/* hwmon.c */
+#if IS_ENABLED(CONFIG_HWMON)
+void hsm_hwmon_add(struct hsm_ctrl *ctrl);
+void hsm_hwmon_kick(struct hsm_ctrl *ctrl);
+void hsm_hwmon_remove(struct hsm_ctrl *ctrl);
+#else
+static inline void hsm_hwmon_add(struct hsm_ctrl *ctrl) { }
+static inline void hsm_hwmon_kick(struct hsm_ctrl *ctrl) { }
+static inline void hsm_hwmon_remove(struct hsm_ctrl *ctrl) { }
+#endif
+
+/* hwrng.c */
+#if IS_ENABLED(CONFIG_HW_RANDOM)
+void hsm_hwrng_add(struct hsm_ctrl *ctrl);
+void hsm_hwrng_kick(struct hsm_ctrl *ctrl);
+void hsm_hwrng_remove(struct hsm_ctrl *ctrl);
+#else
+static inline void hsm_hwrng_add(struct hsm_ctrl *ctrl) { }
+static inline void hsm_hwrng_kick(struct hsm_ctrl *ctrl) { }
+static inline void hsm_hwrng_remove(struct hsm_ctrl *ctrl) { }
+#endif
+
+/* coredump.c */
+#if IS_ENABLED(CONFIG_DEV_COREDUMP)
+void hsm_coredump_take(struct hsm_ctrl *ctrl);
+void hsm_coredump_drop(struct hsm_ctrl *ctrl);
+#else
+static inline void hsm_coredump_take(struct hsm_ctrl *ctrl) { }
+static inline void hsm_coredump_drop(struct hsm_ctrl *ctrl) { }
+#endif
 
 #endif /* HSM_H */

@@ -236,7 +236,8 @@ static void hsm_ctrl_detach(struct hsm_ctrl *ctrl)
  * 2. Quiesce: no DMA any more, and every command in flight is given back.
  * 3. Those who hold a slot give it back; none of them waits for anybody.
  * 4. The workers end: whatever they want to send is refused.
- * 5. The nodes go; files that are open on them keep software only.
+ * 5. What else looks at the card goes: random numbers, sensors. Nobody waits there.
+ * 6. The nodes go; files that are open on them keep software only.
  * The caller then frees what the card could reach.
  */
 static void hsm_ctrl_end(struct hsm_ctrl *ctrl)
@@ -249,10 +250,13 @@ static void hsm_ctrl_end(struct hsm_ctrl *ctrl)
 	cancel_work_sync(&ctrl->reset_work);
 	cancel_delayed_work_sync(&ctrl->watchdog);
 	cancel_work_sync(&ctrl->event_work);
+	hsm_hwrng_remove(ctrl);
+	hsm_hwmon_remove(ctrl);
 	hsm_nodes_remove(ctrl, true);
 	(void)hsm_ctrl_change_state(ctrl, PCIEHSM_STATE_DEAD);
 	cancel_work_sync(&ctrl->notify_work);
 	pci_clear_master(ctrl->pdev);
+	hsm_coredump_drop(ctrl);
 }
 
 static int hsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -287,6 +291,8 @@ static int hsm_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto err_end;
 	}
 	hsm_debugfs_add(ctrl);
+	hsm_hwmon_add(ctrl);
+	hsm_hwrng_add(ctrl);
 	if (!hsm_ctrl_change_state(ctrl, PCIEHSM_STATE_LIVE)) {
 		ret = -ENODEV;
 		goto err_debugfs;

@@ -101,6 +101,10 @@ static unsigned int hsm_queue_reap(struct hsm_queue *q, bool doorbell)
 
 static irqreturn_t hsm_queue_irq(int irq, void *data)
 {
+	struct hsm_queue *q = data;
+
+	if (hsm_inject(&q->ctrl->inject.drop_irqs))
+		return IRQ_HANDLED;
 	return hsm_queue_reap(data, true) ? IRQ_HANDLED : IRQ_NONE;
 }
 

@@ -119,6 +119,8 @@ static int hsm_slot_send(struct hsm_slot *slot, unsigned long timeout, enum hsm_
 	slot->timeout = timeout;
 	trace_pciehsm_submit(slot);
 
+	if (q->qid && hsm_inject(&q->ctrl->inject.fail_submits))
+		return -EIO;
 	spin_lock(&q->lock);
 	if (!q->open) {
 		spin_unlock(&q->lock);
@@ -143,8 +145,8 @@ static int hsm_slot_send(struct hsm_slot *slot, unsigned long timeout, enum hsm_
  * @slot:	owned; its @sqe is filled in but for the command id
  * @timeout:	jiffies that the card may be silent, 0: for ever
  *
- * Return: 0, then hsm_slot_wait() must follow; or -EAGAIN: the queue is closed and
- * nothing was sent.
+ * Return: 0, then hsm_slot_wait() must follow. Else nothing was sent: -EAGAIN, the
+ * queue is closed; or -EIO, a test wants it so.
  */
 int hsm_slot_submit(struct hsm_slot *slot, unsigned long timeout)
 {
