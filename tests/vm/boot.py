@@ -136,6 +136,16 @@ def distribution_kernel():
     return kernel
 
 
+def built_kernel(folder):
+    """The kernel in a build directory; it must not need modules to reach its root."""
+    try:
+        with open(os.path.join(folder, 'include/config/kernel.release'), encoding='utf-8') as f:
+            release = f.read().strip()
+    except OSError as e:
+        raise Failure(f'{folder} is no build directory of a kernel: {e}') from e
+    return Kernel(release, os.path.join(folder, 'vmlinux'), None)
+
+
 def newc(entries):
     """A cpio archive (newc format) of (name, mode, data)."""
     out = bytearray()

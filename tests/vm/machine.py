@@ -130,13 +130,14 @@ class Machine:
 
     def __init__(self, qemu, kernel, cards, command, *, terminal=None, out=1, keep=(),
                  workdir=REPO, environment=(), run_dir=None, memory=MEMORY, cpus=CPUS,
-                 append='', qemu_options=()):
+                 append='', qemu_options=(), icount=False):
         self.qemu, self.kernel, self.cards = qemu, kernel, cards
         self.command, self.terminal, self.out = command, terminal, out
         self.keep = [REPO, boot.CACHE, *keep]
         self.workdir, self.environment = workdir, environment
         self.memory, self.cpus, self.append = memory, cpus, append
         self.qemu_options = qemu_options
+        self.icount = icount
         self.given_run_dir = run_dir
         self.run_dir = None
         self.process = None
@@ -254,7 +255,8 @@ class Machine:
             '-display', 'none', '-name', 'pciehsm-guest', '-machine', 'q35,vmport=off',
             # Root ports with their own (native) hot-plug, not ACPI's.
             '-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off',
-            '-accel', 'tcg,thread=multi' if accel == 'tcg' else 'kvm',
+            '-accel', f'tcg,thread={"single" if self.icount else "multi"}'
+                      if accel == 'tcg' else 'kvm',
             '-cpu', 'max', '-smp', str(self.cpus), '-m', self.memory,
             '-kernel', self.kernel.image, '-initrd', boot.initramfs(self.kernel),
             '-append', ' '.join(append),
@@ -269,6 +271,8 @@ class Machine:
             '-device', 'virtio-rng-pci',
             '-device', 'virtio-serial-pci,max_ports=8',
         ]
+        if self.icount:
+            words += ['-icount', 'shift=0,sleep=on']
         for number, name in enumerate(('ctl', 'size', 'out'), 1):
             if name in ends:
                 words += ['-chardev', f'socket,id={name},fd={ends[name].fileno()}', '-device',
@@ -283,7 +287,8 @@ class Machine:
         return words + list(self.qemu_options)
 
     def start(self):
-        accel = boot.accelerator(self.qemu, self.kernel)
+        # Only what is emulated can be counted.
+        accel = 'tcg' if self.icount else boot.accelerator(self.qemu, self.kernel)
         self.prepare_share()
         ends = {'qmp': self.socket_to_qemu('qmp', self.read_qmp),
                 'ctl': self.socket_to_qemu('ctl', self.read_request)}
@@ -451,6 +456,10 @@ class Machine:
     def request_hmp(self, *words):
         """LINE: a line for QEMU's human monitor; prints its answer"""
         return self.qmp.human(' '.join(words)).replace('\r', '')
+
+    def request_icount(self):
+        """instructions that the guest has executed, if it was started with --icount"""
+        return f'{self.qmp.execute("query-replay")["icount"]}\n'
 
     def request_event(self, name, seconds, *matches):
         """NAME SECONDS [FIELD=VALUE...]: waits for an event of QEMU, past ones included"""
