@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod userspace qemu deps demo check vm unit clean help
+.PHONY: all kmod userspace qemu deps demo check check-kernels check-debug bench vm unit clean help
 
 all: kmod userspace qemu
 
@@ -56,6 +56,21 @@ check: deps
 	$(submake) all
 	@tests/run-check
 
+# The guest's kernel, and those of Debian 12, 13 and of the future one.
+check-kernels: deps
+	@tests/kernels/run bookworm trixie sid
+
+check-debug: deps
+	$(submake) all
+	@tests/run-check debug-kernel
+
+# Each prints a table and says which bars were missed.
+bench: deps
+	$(submake) all
+	@status=0; for run in tests/bench/*/run; do \
+		echo "$$run:"; $$run || status=1; echo; \
+	done; exit $$status
+
 unit:
 	@tests/run-check unit
 
@@ -75,5 +90,8 @@ help:
 	@echo 'make vm         a shell in a guest with two cards and the driver loaded'
 	@echo 'make check      all tests; tests/run-check NAME... for some of them'
 	@echo 'make unit       the tests that need no guest'
+	@echo 'make check-kernels  build the driver for the kernels of three Debian suites (as root)'
+	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
+	@echo 'make bench      measure, in turns with a peer for each thing'
 	@echo 'make deps       install the packages that all this needs (as root)'
 	@echo 'make clean      remove build/ (the cache stays)'
