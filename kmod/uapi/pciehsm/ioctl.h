@@ -140,9 +140,27 @@ struct pciehsm_ioc_msg {
  * @flags:	PCIEHSM_URING_*
  * @reserved:	0
  *
- * cmd_op is PCIEHSM_URING_MSG. The CQE's res is the answer's length or a negative
- * errno of the table above; with CQE32, res2 is enum pciehsm_outcome. A driver
- * without it answers EOPNOTSUPP.
+ * cmd_op is PCIEHSM_URING_MSG, or PCIEHSM_URING_NOP: then all but @timeout_ms is 0. The
+ * CQE's res is the answer's length (NOP: 0) or a negative errno of the table above;
+ * with CQE32, res2 is enum pciehsm_outcome. A ring without SQE128, like a driver
+ * without it, answers EOPNOTSUPP, another cmd_op ENOTTY.
+ *
+ * Registered buffers: one, as buf_index says; the SQE needs IORING_URING_CMD_FIXED
+ * exactly if @flags has one of PCIEHSM_URING_IN_FIXED and PCIEHSM_URING_OUT_FIXED. What does
+ * not lie in it: EFAULT.
+ *
+ * The memory of @in and @out is the driver's until the CQE is there. Of a message that
+ * is larger than a few KiB the card itself reads @in and writes @out, without a copy:
+ * @out may then have been written to although there is no answer, and @in and @out
+ * together may lie in 512 pages of memory at most (EINVAL), which only unaligned
+ * messages of the greatest length exceed. On machines whose DMA is not coherent
+ * such an @out begins and ends at a cache line (EINVAL).
+ *
+ * Commands that find no free slot, or a card that is being reset, wait in a worker of
+ * io_uring, each for its time at most. ECANCELED with PCIEHSM_OUTCOME_NOT_EXECUTED may
+ * also mean that a reset began at the moment of submission. A process that ends has
+ * its commands aborted where the kernel tells the driver of it, and waits for their
+ * time elsewhere.
  */
 struct pciehsm_uring_cmd {
 	__u64	in;
@@ -176,5 +194,7 @@ struct pciehsm_event {
 /* PCIEHSM_IO_NOP of hw.h on an I/O queue; no argument; errors as above */
 #define PCIEHSM_IOC_NOP		_IO(PCIEHSM_IOC_MAGIC, 0x02)
 #define PCIEHSM_URING_MSG	_IOWR(PCIEHSM_IOC_MAGIC, 0x10, struct pciehsm_uring_cmd)
+/* PCIEHSM_IO_NOP of hw.h; errors as above */
+#define PCIEHSM_URING_NOP	_IO(PCIEHSM_IOC_MAGIC, 0x11)
 
 #endif /* _UAPI_PCIEHSM_IOCTL_H */
