@@ -198,5 +198,6 @@ const struct file_operations hsm_fops = {
 	.poll		= hsm_poll,
 	.unlocked_ioctl	= hsm_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
+	.uring_cmd	= hsm_uring_cmd,
 	.llseek		= noop_llseek,
 };

@@ -86,7 +86,7 @@ static void hsm_dump_queue(const struct hsm_queue *q, struct hsm_dump *d)
 	hsm_dump_print(d, "queue %u: depth %u open %d sq_tail %u sq_head %u cq_head %u phase %u free %u\n",
 		       q->qid, q->depth, READ_ONCE(q->open), READ_ONCE(q->sq_tail),
 		       READ_ONCE(q->sq_head), READ_ONCE(q->cq_head), READ_ONCE(q->cq_phase),
-		       READ_ONCE(q->nfree));
+		       atomic_read(&q->nfree));
 	for (i = 0; i < q->nslots; i++) {
 		const struct hsm_slot *slot = &q->slots[i];
 		int state = atomic_read(&slot->state);

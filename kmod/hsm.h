@@ -19,12 +19,13 @@
  *                           each time bounded by CAP.TO
  *   scan_lock (mutex)       the list of nodes; nothing waits for the card under it
  *   queue->poll_lock (mutex) who reads a completion queue outside its interrupt
- *   queue->lock             free slots, submission ring
+ *   queue->lock             submission ring; which command a slot is in flight for
  *   ctrl->ctx_lock          list of contexts and their event queues
  *   ctrl->lock              state, holds, history of resets, labels
  *   All spinlocks are taken in process context only. The interrupt handler takes
- *   none of them: a completion queue has one reader, and a slot is claimed by
- *   compare-and-exchange.
+ *   none of them: a completion queue has one reader, a slot is claimed by
+ *   compare-and-exchange, and free slots are a bitmap. So a command that nobody
+ *   sleeps for (HSM_SLOT_CALL) is over and its slot free within the interrupt.
  *
  * How long a caller waits at most
  *   Until its command is sent: its timeout. Then, from the card's last sign of life
@@ -46,6 +47,7 @@
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
 #include <linux/jump_label.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -66,10 +68,10 @@
 
 /*
  * DMA memory that each slot has for good: a small request and its answer, or else
- * the segment lists of a large one (half of it each way).
+ * the segment lists of a large one, one behind the other.
  */
 #define HSM_SLOT_AREA		8192
-#define HSM_SLOT_SEGS		(HSM_SLOT_AREA / 2 / sizeof(struct pciehsm_seg))
+#define HSM_SLOT_SEGS		(HSM_SLOT_AREA / sizeof(struct pciehsm_seg))
 #define HSM_SLOT_ALIGN		64
 
 #define HSM_TICK_MS		1000	/* watchdog, while anything is in flight */
@@ -87,7 +89,8 @@ enum hsm_slot_state {
 	HSM_SLOT_FREE,
 	HSM_SLOT_OWNED,		/* taken, not sent */
 	HSM_SLOT_SENT,		/* the card has it and somebody waits */
-	HSM_SLOT_ASYNC,		/* the card has it and nobody waits: @finish will run */
+	HSM_SLOT_ASYNC,		/* the card has it and nobody waits: @finish will run in a worker */
+	HSM_SLOT_CALL,		/* the same, but @finish runs at once, even in an interrupt */
 	HSM_SLOT_CLAIMED,	/* its completion is being written down */
 	HSM_SLOT_DONE,
 };
@@ -105,8 +108,9 @@ enum hsm_abort_state {
  * @gen:	counts its uses; part of the command id
  * @used:	it has been taken at least once
  * @state:	enum hsm_slot_state
- * @timed_out:	its time is over (watchdog)
- * @abort:	enum hsm_abort_state (watchdog, or who stops waiting)
+ * @timed_out:	its time is over (watchdog; queue->lock)
+ * @abort:	enum hsm_abort_state (watchdog, or who stops waiting; queue->lock, or
+ *		owned by who waits)
  * @timeout:	jiffies that the card may be silent; 0: for ever
  * @deadline:	jiffies; valid while sent and @timeout is not 0
  * @err:	0, or the errno that the driver gave it; then @status says nothing
@@ -121,7 +125,8 @@ enum hsm_abort_state {
  * @done:	completed when the command is over, if it was HSM_SLOT_SENT
  * @work:	runs @finish when the command is over, if it was HSM_SLOT_ASYNC
  * @finish:	owns the slot then and gives it back
- * @priv:	for @finish
+ * @priv:	for @finish. While the command is in flight it tells whose it is
+ *		(queue->lock).
  */
 struct hsm_slot {
 	struct hsm_queue	*queue;
@@ -163,10 +168,11 @@ struct hsm_slot {
  * @sq:		ring
  * @sq_dma:	its bus address
  * @sq_tail:	where the next entry goes
+ * @sq_rung:	the tail that the card was told last
  * @sq_db:	its tail doorbell
  * @reserve:	slots that only the driver's own care may take
- * @nfree:	free slots
- * @free:	their numbers
+ * @nfree:	free slots that nobody has counted himself in for
+ * @busy:	bitmap of the slots that are taken; at least @nfree bits are clear
  * @wait:	for a free slot
  * @poll_lock:	one reader of the completion ring outside its interrupt
  * @cq:		ring
@@ -192,10 +198,11 @@ struct hsm_queue {
 	struct pciehsm_sqe	*sq;
 	dma_addr_t		sq_dma;
 	u16			sq_tail;
+	u16			sq_rung;
 	void __iomem		*sq_db;
 	u16			reserve;
-	u16			nfree;
-	u16			*free;
+	atomic_t		nfree;
+	unsigned long		*busy;
 	wait_queue_head_t	wait;
 
 	struct mutex		poll_lock ____cacheline_aligned_in_smp;
@@ -479,24 +486,29 @@ unsigned int hsm_queue_poll(struct hsm_queue *q);
 /* slot.c */
 #define HSM_SLOT_CARE		BIT(0)	/* may take the reserve, does not wait */
 #define HSM_SLOT_NOSIGNAL	BIT(1)	/* signals do not end the wait */
+#define HSM_SLOT_NOWAIT		BIT(2)	/* does not wait */
 
 struct hsm_slot *hsm_slot_get(struct hsm_ctrl *ctrl, unsigned int qid, unsigned int how,
 			      unsigned long *left);
 int hsm_slot_submit(struct hsm_slot *slot, unsigned long timeout);
 int hsm_slot_submit_async(struct hsm_slot *slot, unsigned long timeout,
 			  void (*finish)(struct hsm_slot *slot), void *priv);
+int hsm_slot_submit_call(struct hsm_slot *slot, unsigned long timeout,
+			 void (*finish)(struct hsm_slot *slot), void *priv, u32 *resets);
+void hsm_slot_cancel(struct hsm_slot *slot, const void *priv);
 int hsm_slot_wait(struct hsm_slot *slot, void (*finish)(struct hsm_slot *slot), void *priv);
 int hsm_slot_result(const struct hsm_slot *slot, enum pciehsm_outcome *outcome);
 void hsm_slot_put(struct hsm_slot *slot);
-bool hsm_slot_claim(struct hsm_slot *slot, bool *async);
-void hsm_slot_complete(struct hsm_slot *slot, bool async);
+bool hsm_slot_claim(struct hsm_slot *slot, enum hsm_slot_state *how);
+void hsm_slot_complete(struct hsm_slot *slot, enum hsm_slot_state how);
 void hsm_slot_work(struct work_struct *work);
 
 static inline bool hsm_slot_inflight(const struct hsm_slot *slot)
 {
-	int state = atomic_read(&slot->state);
+	/* With what was written before the command was sent. */
+	int state = atomic_read_acquire(&slot->state);
 
-	return state == HSM_SLOT_SENT || state == HSM_SLOT_ASYNC;
+	return state == HSM_SLOT_SENT || state == HSM_SLOT_ASYNC || state == HSM_SLOT_CALL;
 }
 
 /* cmd.c */
@@ -515,10 +527,37 @@ void hsm_watchdog_kick(struct hsm_ctrl *ctrl, unsigned long timeout);
 
 /* dma.c */
 /**
+ * struct hsm_pages - memory of a process, held by its pages and not by its addresses
+ * @pages:	the pages, @few or allocated
+ * @n:		how many
+ * @offset:	of the memory in the first of them
+ * @len:	bytes
+ * @pinned:	by us, and to be unpinned; else io_uring holds them
+ * @write:	they are written to
+ * @few:	room for what a small message needs
+ */
+struct hsm_pages {
+	struct page		**pages;
+	unsigned int		n;
+	unsigned int		offset;
+	size_t			len;
+	bool			pinned;
+	bool			write;
+	struct page		*few[HSM_SLOT_AREA / PAGE_SIZE + 1];
+};
+
+struct iov_iter;
+int hsm_pages_pin(struct hsm_pages *p, u64 addr, size_t len, bool write);
+int hsm_pages_import(struct hsm_pages *p, const struct iov_iter *iter, bool write);
+void hsm_pages_read(const struct hsm_pages *p, void *to, size_t len);
+void hsm_pages_write(const struct hsm_pages *p, const void *from, size_t len);
+void hsm_pages_put(struct hsm_pages *p);
+
+/**
  * struct hsm_dma - one direction of a large message
- * @buf:	kernel memory
- * @len:	its size, whole pages
- * @sgt:	its pages
+ * @buf:	kernel memory, or NULL: the pages belong to a process
+ * @len:	size of @buf, whole pages
+ * @sgt:	the pages
  * @dir:	DMA_TO_DEVICE or DMA_FROM_DEVICE
  * @mapped:	the card may reach it
  */
@@ -532,14 +571,54 @@ struct hsm_dma {
 
 int hsm_dma_alloc(struct hsm_ctrl *ctrl, struct hsm_dma *d, size_t len,
 		  enum dma_data_direction dir);
-int hsm_dma_map(struct hsm_ctrl *ctrl, struct hsm_dma *d, size_t len,
-		struct pciehsm_seg *segs, dma_addr_t segs_dma, struct pciehsm_dptr *dptr);
+int hsm_dma_pages(struct hsm_ctrl *ctrl, struct hsm_dma *d, const struct hsm_pages *p);
+int hsm_dma_map(struct hsm_ctrl *ctrl, struct hsm_dma *d, size_t len, struct hsm_slot *slot,
+		unsigned int *seg, struct pciehsm_dptr *dptr);
 void hsm_dma_unmap(struct hsm_ctrl *ctrl, struct hsm_dma *d);
 void hsm_dma_free(struct hsm_dma *d);
 
 /* msg.c */
+struct hsm_msg;
+
+/**
+ * struct hsm_msg_args - what a caller wants to have sent, from either path
+ * @in:		user address of the request
+ * @out:	user address of the room for the answer
+ * @in_len:	bytes
+ * @out_len:	bytes
+ * @in_fixed:	the request lies in this registered memory, or NULL
+ * @out_fixed:	so does the room for the answer, or NULL
+ * @no_user:	the answer must reach its room without a user address being used
+ */
+struct hsm_msg_args {
+	u64			in;
+	u64			out;
+	u32			in_len;
+	u32			out_len;
+	const struct iov_iter	*in_fixed;
+	const struct iov_iter	*out_fixed;
+	bool			no_user;
+};
+
 int hsm_msg(struct hsm_ctx *ctx, bool writable, struct pciehsm_ioc_msg *arg);
 int hsm_nop(struct hsm_ctx *ctx);
+struct hsm_msg *hsm_msg_new(struct hsm_ctx *ctx, const struct hsm_msg_args *args,
+			    bool writable);
+void hsm_msg_free(struct hsm_msg *msg);
+int hsm_msg_fill(struct hsm_msg *msg, struct hsm_slot *slot);
+void hsm_msg_unfill(struct hsm_msg *msg, struct hsm_slot *slot);
+int hsm_msg_result(struct hsm_msg *msg, struct hsm_slot *slot, enum pciehsm_outcome *outcome);
+struct hsm_slot *hsm_io_slot(struct hsm_ctx *ctx, unsigned int how, unsigned long *left);
+void hsm_ctx_note_use(struct hsm_ctx *ctx, u32 resets);
+
+/* A command's timeout in jiffies, as a caller gives it */
+static inline unsigned long hsm_msg_timeout(u32 ms)
+{
+	return max(1UL, msecs_to_jiffies(ms ?: READ_ONCE(hsm_timeout_ms)));
+}
+
+/* uring.c */
+int hsm_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags);
 
 /* cdev.c */
 extern const struct file_operations hsm_fops;

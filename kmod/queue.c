@@ -6,6 +6,7 @@
  * place somebody who holds poll_lock and has disabled the interrupt.
  */
 
+#include <linux/bitmap.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/slab.h>
@@ -46,24 +47,25 @@ static void hsm_queue_cqe(struct hsm_queue *q, const struct pciehsm_cqe *cqe)
 	};
 	u16 head = le16_to_cpu(cqe->sq_head);
 	struct hsm_slot *slot = NULL;
+	enum hsm_slot_state how;
 	enum hsm_cqe_kind kind;
-	bool async;
 
 	if (hsm_cid_slot(v.cid) < q->nslots) {
 		slot = &q->slots[hsm_cid_slot(v.cid)];
+		/* In this order: a command in flight is seen with its own generation. */
+		v.inflight = hsm_slot_inflight(slot);
 		v.gen = READ_ONCE(slot->gen);
 		v.used = READ_ONCE(slot->used);
-		v.inflight = hsm_slot_inflight(slot);
 	}
 	kind = hsm_cqe_classify(&v);
 	if (kind == HSM_CQE_PROGRESS) {
 		WRITE_ONCE(slot->deadline, jiffies + slot->timeout);
-	} else if (kind == HSM_CQE_FINAL && hsm_slot_claim(slot, &async)) {
+	} else if (kind == HSM_CQE_FINAL && hsm_slot_claim(slot, &how)) {
 		slot->err = 0;
 		slot->status = v.status;
 		slot->result = le32_to_cpu(cqe->result);
 		slot->result2 = le32_to_cpu(cqe->result2);
-		hsm_slot_complete(slot, async);
+		hsm_slot_complete(slot, how);
 	} else {
 		hsm_queue_bad_cqe(q, kind == HSM_CQE_FINAL ? HSM_CQE_DUPLICATE : kind, &v);
 		return;
@@ -144,6 +146,7 @@ void hsm_queue_init(struct hsm_queue *q)
 	q->sq_head = 0;
 	spin_lock(&q->lock);
 	q->sq_tail = 0;
+	q->sq_rung = 0;
 	spin_unlock(&q->lock);
 	if (!q->irq_on) {
 		q->irq_on = true;
@@ -205,19 +208,19 @@ void hsm_queue_stop(struct hsm_queue *q)
  */
 void hsm_queue_fail(struct hsm_queue *q, int err)
 {
+	enum hsm_slot_state how;
 	struct hsm_slot *slot;
-	bool async;
 	u16 i;
 
 	for (i = 0; i < q->nslots; i++) {
 		slot = &q->slots[i];
-		if (!hsm_slot_claim(slot, &async))
+		if (!hsm_slot_claim(slot, &how))
 			continue;
 		slot->err = err == -ECANCELED && slot->timed_out ? -ETIMEDOUT : err;
 		slot->status = 0;
 		slot->result = 0;
 		slot->result2 = 0;
-		hsm_slot_complete(slot, async);
+		hsm_slot_complete(slot, how);
 	}
 }
 
@@ -237,9 +240,8 @@ static int hsm_queue_alloc_slots(struct hsm_queue *q)
 		slot->area = dma_alloc_coherent(dev, HSM_SLOT_AREA, &slot->area_dma, GFP_KERNEL);
 		if (!slot->area)
 			return -ENOMEM;
-		/* The stack of free slots; the last one on top. */
-		q->free[q->nfree++] = i;
 	}
+	atomic_set(&q->nfree, q->nslots);
 	return 0;
 }
 
@@ -256,7 +258,7 @@ static void hsm_queue_free_memory(struct hsm_queue *q)
 		dma_free_coherent(dev, q->depth * sizeof(*q->cq), q->cq, q->cq_dma);
 	if (q->sq)
 		dma_free_coherent(dev, q->depth * sizeof(*q->sq), q->sq, q->sq_dma);
-	kfree(q->free);
+	bitmap_free(q->busy);
 	kfree(q);
 }
 
@@ -291,10 +293,10 @@ struct hsm_queue *hsm_queue_alloc(struct hsm_ctrl *ctrl, u16 qid, u16 depth, u16
 	mutex_init(&q->poll_lock);
 	init_waitqueue_head(&q->wait);
 
-	q->free = kcalloc(q->nslots, sizeof(*q->free), GFP_KERNEL);
+	q->busy = bitmap_zalloc(q->nslots, GFP_KERNEL);
 	q->sq = dma_alloc_coherent(dev, depth * sizeof(*q->sq), &q->sq_dma, GFP_KERNEL);
 	q->cq = dma_alloc_coherent(dev, depth * sizeof(*q->cq), &q->cq_dma, GFP_KERNEL);
-	if (!q->free || !q->sq || !q->cq)
+	if (!q->busy || !q->sq || !q->cq)
 		goto err_free;
 	/* Coherent memory is whole pages in practice, but the contract demands it. */
 	if (!IS_ALIGNED(q->sq_dma | q->cq_dma, PCIEHSM_QUEUE_ALIGN))

@@ -2,46 +2,57 @@
 /*
  * Slots: taking one, sending its command, waiting, giving it back.
  *
- * A command belongs to whoever changed its slot from SENT or ASYNC to CLAIMED: the
+ * A command belongs to whoever changed its slot from SENT, ASYNC or CALL to CLAIMED: the
  * completion or hsm_queue_fail(). A waiter that leaves changes SENT to ASYNC. So
  * every command is completed once, and has exactly one owner at any time.
  */
 
+#include <linux/bitops.h>
+#include <linux/blkdev.h>
 #include <linux/io.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "hsm.h"
 #include "trace.h"
 
+/* Count oneself in for one of the free slots, but for @keep of them. */
+static bool hsm_queue_reserve(struct hsm_queue *q, int keep)
+{
+	int n = atomic_read(&q->nfree);
+
+	do {
+		if (n <= keep)
+			return false;
+	} while (!atomic_try_cmpxchg_acquire(&q->nfree, &n, n - 1));
+	return true;
+}
+
 /* Returns a slot, or NULL if there is none to be had now. */
 static struct hsm_slot *hsm_slot_try(struct hsm_queue *q, unsigned int how)
 {
-	struct hsm_slot *slot = NULL;
+	struct hsm_slot *slot;
+	unsigned long i;
 
-	spin_lock(&q->lock);
-	if (q->open && q->nfree > (how & HSM_SLOT_CARE ? 0 : q->reserve))
-		slot = &q->slots[q->free[--q->nfree]];
-	spin_unlock(&q->lock);
-	if (!slot)
+	if (!READ_ONCE(q->open) || !hsm_queue_reserve(q, how & HSM_SLOT_CARE ? 0 : q->reserve))
 		return NULL;
+	/* There is a clear bit for each who has counted himself in. */
+	do {
+		i = find_first_zero_bit(q->busy, q->nslots);
+	} while (i >= q->nslots || test_and_set_bit_lock(i, q->busy));
 
-	/* The old generation must not be taken for the new command's. */
-	WRITE_ONCE(slot->gen, slot->gen + 1);
-	WRITE_ONCE(slot->used, true);
-	WRITE_ONCE(slot->abort, HSM_ABORT_NO);
-	slot->timed_out = false;
+	slot = &q->slots[i];
 	slot->err = 0;
 	slot->wipe = 0;
 	memset(&slot->sqe, 0, sizeof(slot->sqe));
-	reinit_completion(&slot->done);
 	atomic_set(&slot->state, HSM_SLOT_OWNED);
 	return slot;
 }
 
 static bool hsm_slot_may_try(struct hsm_queue *q)
 {
-	return !READ_ONCE(q->open) || READ_ONCE(q->nfree) > q->reserve;
+	return !READ_ONCE(q->open) || atomic_read(&q->nfree) > q->reserve;
 }
 
 /**
@@ -54,7 +65,7 @@ static bool hsm_slot_may_try(struct hsm_queue *q)
  * The caller owns the slot until hsm_slot_put() or hsm_slot_submit_async().
  *
  * Return: the slot, or -EAGAIN (the queue is closed), -ETIMEDOUT, -EINTR, -EBUSY
- * (HSM_SLOT_CARE and none free) or -ENODEV (the driver is leaving) as ERR_PTR.
+ * (none free, with HSM_SLOT_CARE or HSM_SLOT_NOWAIT) or -ENODEV (the driver is leaving) as ERR_PTR.
  */
 struct hsm_slot *hsm_slot_get(struct hsm_ctrl *ctrl, unsigned int qid, unsigned int how,
 			      unsigned long *left)
@@ -73,7 +84,7 @@ struct hsm_slot *hsm_slot_get(struct hsm_ctrl *ctrl, unsigned int qid, unsigned 
 			return slot;
 		if (!READ_ONCE(q->open))
 			ret = -EAGAIN;
-		else if (how & HSM_SLOT_CARE)
+		else if (how & (HSM_SLOT_CARE | HSM_SLOT_NOWAIT))
 			ret = -EBUSY;
 		else if (!*left)
 			ret = -ETIMEDOUT;
@@ -93,6 +104,8 @@ struct hsm_slot *hsm_slot_get(struct hsm_ctrl *ctrl, unsigned int qid, unsigned 
 /**
  * hsm_slot_put() - give a slot back
  * @slot:	owned by the caller; its command is over or was never sent
+ *
+ * Works in interrupt context.
  */
 void hsm_slot_put(struct hsm_slot *slot)
 {
@@ -102,42 +115,121 @@ void hsm_slot_put(struct hsm_slot *slot)
 	if (slot->wipe)
 		memzero_explicit(slot->area, slot->wipe);
 	atomic_set(&slot->state, HSM_SLOT_FREE);
-	spin_lock(&q->lock);
-	q->free[q->nfree++] = slot->index;
-	spin_unlock(&q->lock);
-	if (wq_has_sleeper(&q->wait))
+	clear_bit_unlock(slot->index, q->busy);
+	/* Fully ordered: the bit is clear before it counts, and who waits is seen after. */
+	atomic_inc_return(&q->nfree);
+	if (waitqueue_active(&q->wait))
 		wake_up(&q->wait);
 	/* The queue may be freed after this. */
 	percpu_ref_put(&ctrl->users);
 }
 
-static int hsm_slot_send(struct hsm_slot *slot, unsigned long timeout, enum hsm_slot_state state)
+/* With q->lock: tell the card of all entries that it does not know of. */
+static void hsm_queue_ring(struct hsm_queue *q)
 {
+	if (q->sq_rung == q->sq_tail)
+		return;
+	q->sq_rung = q->sq_tail;
+	/* writel() orders the entries and the data before the doorbell. */
+	writel(q->sq_tail, q->sq_db);
+}
+
+#ifdef CONFIG_BLOCK
+/**
+ * struct hsm_plug - one doorbell for several commands
+ * @cb:		its data is the queue
+ * @held:	it has a reference to the users of the card
+ *
+ * io_uring plugs block devices while it goes through what was submitted in one go.
+ * The plug is flushed at the end of that, and before the task sleeps for whatever
+ * reason: so no command waits for anybody but a running task.
+ */
+struct hsm_plug {
+	struct blk_plug_cb	cb;
+	bool			held;
+};
+
+static void hsm_queue_unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct hsm_queue *q = cb->data;
+	struct hsm_ctrl *ctrl = q->ctrl;
+
+	spin_lock(&q->lock);
+	/* Closed: the entries are lost, and their commands were given back. */
+	if (q->open)
+		hsm_queue_ring(q);
+	spin_unlock(&q->lock);
+	kfree(container_of(cb, struct hsm_plug, cb));
+	percpu_ref_put(&ctrl->users);
+}
+
+/* Returns true if hsm_queue_unplug() will follow. */
+static bool hsm_queue_plug(struct hsm_queue *q)
+{
+	struct blk_plug_cb *cb = blk_check_plugged(hsm_queue_unplug, q,
+						   sizeof(struct hsm_plug));
+	struct hsm_plug *plug;
+
+	if (!cb)
+		return false;
+	plug = container_of(cb, struct hsm_plug, cb);
+	if (!plug->held) {
+		/* The caller has one, too: it is alive. */
+		percpu_ref_get(&q->ctrl->users);
+		plug->held = true;
+	}
+	return true;
+}
+#else
+static bool hsm_queue_plug(struct hsm_queue *q)
+{
+	return false;
+}
+#endif
+
+static int hsm_slot_send(struct hsm_slot *slot, unsigned long timeout,
+			 enum hsm_slot_state state, u32 *resets)
+{
+	/* Who sleeps for one command has no other to send. */
+	bool plugged = state == HSM_SLOT_CALL && hsm_queue_plug(slot->queue);
 	struct hsm_queue *q = slot->queue;
+	struct hsm_ctrl *ctrl = q->ctrl;
+	int ret = 0;
 
-	slot->sqe.cid = cpu_to_le16(hsm_cid(slot->index, slot->gen));
 	slot->timeout = timeout;
-	trace_pciehsm_submit(slot);
-
-	if (q->qid && hsm_inject(&q->ctrl->inject.fail_submits))
-		return -EIO;
+	/* Once it is sent the slot may be over and given back at any time. */
+	percpu_ref_get(&ctrl->users);
 	spin_lock(&q->lock);
 	if (!q->open) {
-		spin_unlock(&q->lock);
-		return -EAGAIN;
+		ret = -EAGAIN;
+		goto unlock;
 	}
-	slot->gen_resets = READ_ONCE(q->ctrl->resets);
+	if (q->qid && hsm_inject(&ctrl->inject.fail_submits)) {
+		ret = -EIO;
+		goto unlock;
+	}
+	/* Before it is in flight, and locked: nobody takes it for the old command. */
+	WRITE_ONCE(slot->gen, slot->gen + 1);
+	WRITE_ONCE(slot->used, true);
+	slot->timed_out = false;
+	slot->abort = HSM_ABORT_NO;
+	slot->sqe.cid = cpu_to_le16(hsm_cid(slot->index, slot->gen));
+	slot->gen_resets = READ_ONCE(ctrl->resets);
+	if (resets)
+		*resets = slot->gen_resets;
 	WRITE_ONCE(slot->deadline, jiffies + timeout);
-	atomic_set_release(&slot->state, state);
+	trace_pciehsm_submit(slot);
 	q->sq[q->sq_tail] = slot->sqe;
+	atomic_set_release(&slot->state, state);
 	WRITE_ONCE(q->sq_tail, hsm_ring_next(q->sq_tail, q->depth));
-	/* writel() orders the entry and the data before the doorbell. */
-	writel(q->sq_tail, q->sq_db);
+	if (!plugged)
+		hsm_queue_ring(q);
+unlock:
 	spin_unlock(&q->lock);
-
-	if (timeout)
-		hsm_watchdog_kick(q->ctrl, timeout);
-	return 0;
+	if (!ret && timeout)
+		hsm_watchdog_kick(ctrl, timeout);
+	percpu_ref_put(&ctrl->users);
+	return ret;
 }
 
 /**
@@ -150,7 +242,9 @@ static int hsm_slot_send(struct hsm_slot *slot, unsigned long timeout, enum hsm_
  */
 int hsm_slot_submit(struct hsm_slot *slot, unsigned long timeout)
 {
-	return hsm_slot_send(slot, timeout, HSM_SLOT_SENT);
+	reinit_completion(&slot->done);
+	slot->priv = NULL;
+	return hsm_slot_send(slot, timeout, HSM_SLOT_SENT, NULL);
 }
 
 /**
@@ -160,9 +254,6 @@ int hsm_slot_submit(struct hsm_slot *slot, unsigned long timeout)
  * @finish:	called in process context when it is over; owns the slot then
  * @priv:	for @finish
  *
- * The caller is one of the card's workers, which removal waits for, or takes care in
- * another way that the card is not freed before this has returned.
- *
  * Return: 0, then the slot is not the caller's any more; or -EAGAIN as above.
  */
 int hsm_slot_submit_async(struct hsm_slot *slot, unsigned long timeout,
@@ -170,7 +261,49 @@ int hsm_slot_submit_async(struct hsm_slot *slot, unsigned long timeout,
 {
 	slot->finish = finish;
 	slot->priv = priv;
-	return hsm_slot_send(slot, timeout, HSM_SLOT_ASYNC);
+	return hsm_slot_send(slot, timeout, HSM_SLOT_ASYNC, NULL);
+}
+
+/**
+ * hsm_slot_submit_call() - send a command whose end is a call
+ * @slot:	owned; its @sqe is filled in but for the command id
+ * @timeout:	jiffies that the card may be silent, 0: for ever
+ * @finish:	called where the completion is seen, in an interrupt as a rule, and maybe
+ *		before this returns; owns the slot then
+ * @priv:	for @finish, and for hsm_slot_cancel()
+ * @resets:	out: ctrl->resets when it was sent
+ *
+ * Return: 0, then the slot is not the caller's any more; or -EAGAIN as above.
+ */
+int hsm_slot_submit_call(struct hsm_slot *slot, unsigned long timeout,
+			 void (*finish)(struct hsm_slot *slot), void *priv, u32 *resets)
+{
+	slot->finish = finish;
+	slot->priv = priv;
+	return hsm_slot_send(slot, timeout, HSM_SLOT_CALL, resets);
+}
+
+/**
+ * hsm_slot_cancel() - nobody needs a command of hsm_slot_submit_call() any more
+ * @slot:	was the command's, which may be over long since; the caller makes sure that
+ *		the card is not freed
+ * @priv:	the command's
+ *
+ * Asks the card to abort it, and does not wait.
+ */
+void hsm_slot_cancel(struct hsm_slot *slot, const void *priv)
+{
+	struct hsm_queue *q = slot->queue;
+	bool ours;
+
+	spin_lock(&q->lock);
+	/* Nothing is sent meanwhile, so it is not another command of the same slot. */
+	ours = hsm_slot_inflight(slot) && slot->priv == priv;
+	if (ours && slot->abort == HSM_ABORT_NO)
+		slot->abort = HSM_ABORT_WANTED;
+	spin_unlock(&q->lock);
+	if (ours)
+		hsm_watchdog_kick(q->ctrl, 1);
 }
 
 /**
@@ -217,16 +350,16 @@ int hsm_slot_wait(struct hsm_slot *slot, void (*finish)(struct hsm_slot *slot), 
 /**
  * hsm_slot_claim() - become the one who completes a command
  * @slot:	any slot
- * @async:	out: nobody waits for it
+ * @how:	out: how it was sent
  *
  * Return: true if it was in flight. hsm_slot_complete() must follow.
  */
-bool hsm_slot_claim(struct hsm_slot *slot, bool *async)
+bool hsm_slot_claim(struct hsm_slot *slot, enum hsm_slot_state *how)
 {
 	int state = atomic_read_acquire(&slot->state);
 
-	while (state == HSM_SLOT_SENT || state == HSM_SLOT_ASYNC) {
-		*async = state == HSM_SLOT_ASYNC;
+	while (state == HSM_SLOT_SENT || state == HSM_SLOT_ASYNC || state == HSM_SLOT_CALL) {
+		*how = state;
 		if (atomic_try_cmpxchg(&slot->state, &state, HSM_SLOT_CLAIMED))
 			return true;
 	}
@@ -236,18 +369,25 @@ bool hsm_slot_claim(struct hsm_slot *slot, bool *async)
 /**
  * hsm_slot_complete() - hand a command that is over to its owner
  * @slot:	claimed, results filled in
- * @async:	as hsm_slot_claim() told
+ * @how:	as hsm_slot_claim() told
  *
  * Works in interrupt context. The slot is not the caller's after this.
  */
-void hsm_slot_complete(struct hsm_slot *slot, bool async)
+void hsm_slot_complete(struct hsm_slot *slot, enum hsm_slot_state how)
 {
 	trace_pciehsm_complete(slot);
 	atomic_set_release(&slot->state, HSM_SLOT_DONE);
-	if (async)
+	switch (how) {
+	case HSM_SLOT_CALL:
+		slot->finish(slot);
+		break;
+	case HSM_SLOT_ASYNC:
 		queue_work(hsm_wq, &slot->work);
-	else
+		break;
+	default:
 		complete(&slot->done);
+		break;
+	}
 }
 
 /**
