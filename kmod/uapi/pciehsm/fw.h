@@ -61,7 +61,8 @@
  * Rights
  *   "login CO" below means: the context has logged in as Crypto Officer. CO can do
  *   all that CU can. Public objects are seen by all; private ones by CO, LCO and CU.
- *   Token objects are changed by CO only; LCO may create them. A role without the
+ *   Token objects are changed by CO only; LCO may create them. What a key may be used
+ *   for is widened by CO only, in copies and session objects too. A role without the
  *   power for an operation gets CKR_USER_NOT_LOGGED_IN, as if it were not there. A role whose
  *   password was set by somebody else must change it first: until then every
  *   operation but ROLE_SET_PIN, LOGOUT and the ones that need no login answers
@@ -85,8 +86,12 @@
  *      left the source by then.
  *   4. CLONE_EXPORT at the source seals batches of records, CLONE_IMPORT at the
  *      target opens them, in the order of HPKE's sequence numbers (the confirmation
- *      was number 0). A batch that is repeated, out of order, cut or changed does
- *      not open: PCIEHSM_CKR_CHANNEL_DATA, and the channel ends.
+ *      was number 0). A batch that does not open ends the channel, and the answer says
+ *      why: PCIEHSM_CKR_REPLAYED (it came before), PCIEHSM_CKR_OUT_OF_ORDER (one
+ *      before it is missing), PCIEHSM_CKR_TRUNCATED (bytes are missing or too many),
+ *      PCIEHSM_CKR_CHANNEL_DATA (changed, or not of this channel).
+ *      PCIEHSM_CKR_CLONE_POLICY: the two cards do not agree about what is approved
+ *      (HSM policy 12); nothing is taken, the channel stays.
  *   offer:  fields OFFER_KEY (the recipient's public key, 97 bytes uncompressed),
  *           SERIAL (the target partition's), NONCE (16 random bytes), CERTIFICATES,
  *           OFFER_SIGNATURE (ECDSA P-384 with SHA-384, DER, by the identity key, over
@@ -97,13 +102,55 @@
  *           and SERIAL fields as encoded).
  *   CERTIFICATES: DER X.509 certificates one after the other, the card's own first,
  *           without the root.
- *   blob:   HPKE ciphertext, aad "pciehsm batch v1", of records one after the other:
+ *   blob:   struct pciehsm_blob, then HPKE ciphertext, aad "pciehsm batch v1", of
+ *           struct pciehsm_batch followed by records one after the other:
  *           struct pciehsm_clone_record followed by its template (none for a
  *           tombstone), padded to a multiple of 8. The template holds every
  *           attribute, the sensitive ones too.
  *   The receiver takes a record if its version is greater than its own, and so keeps
  *   CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE and the rest as they were.
  *   It refuses a record that its policies do not allow.
+ *
+ * Tombstones
+ *   A tombstone is needed as long as some replica may still hold the object. A
+ *   partition keeps a mark for each of its peers (REPLICA_MARK): the number in *this*
+ *   partition's change log up to which that peer has everything. TOMBSTONES_COLLECT
+ *   forgets the tombstones that every peer has seen, and no other. What a host does:
+ *     1. When partitions begin to be replicas of each other: REPLICA_MARK with SEQ 0
+ *        on each of them for each of the others. A mark of 0 holds back everything.
+ *     2. After everything up to n (DIGEST's or CHANGES' SEQ) of A was taken by B, or B
+ *        had it: REPLICA_MARK at A, B's serial, SEQ n.
+ *     3. Now and then TOMBSTONES_COLLECT on each, naming all peers.
+ *     4. A replica that leaves for good: REPLICA_MARK with SEQ absent forgets it. It
+ *        must not come back with its contents: CLEAR or INIT it before it joins again.
+ *   A partition that collected has another DIGEST than one that did not yet; if a host
+ *   copies such a tombstone again in between, no harm is done: it is collected next time.
+ *   Channels whose offer is older than the last collection end (PCIEHSM_CKR_CHANNEL):
+ *   a batch that was sealed before could bring an object back. A tombstone counts
+ *   for the quota like a small object.
+ *
+ * Audit log
+ *   The card writes down what was done, by whom, with what result: struct
+ *   pciehsm_audit_entry, durable before the command is answered. Which commands: by
+ *   category, as the Auditor sets it (AUDIT_CONFIG); commands of the audit log itself,
+ *   power-on and tampering always. It survives everything, a factory reset too.
+ *   Entry n has a chain value c(n) = SHA-256(c(n-1), entry), c(0) = SHA-256("pciehsm audit
+ *   v1" followed by the HSM's serial as text). AUDIT_EXPORT gives entries, the chain value
+ *   before the first of them, and a signature of the card's identity key: who has
+ *   the card's certificate can check them, and that one export follows another.
+ *   When PCIEHSM_AUDIT_CAPACITY entries are kept, the log is full. Then, as the Auditor
+ *   chose: the oldest entries are dropped (default; seen in an export by its first
+ *   number), or (PCIEHSM_AUDIT_HALT) commands that would have to be written down answer
+ *   PCIEHSM_CKR_AUDIT_FULL and are not done, until the Auditor truncates; logging in
+ *   as Auditor and the Auditor's own commands go on.
+ *
+ * Attestation
+ *   ATTEST gives a statement about a key, signed by the card's identity key with ECDSA
+ *   P-384 and SHA-384 (DER) over "pciehsm attest v1" and the statement. A statement is a
+ *   sequence of fields, in this order: HSM_SERIAL, SERIAL (the partition's), FW_VERSION,
+ *   OUID, VERSION, NONCE (the caller's), FLAGS (PCIEHSM_ATTEST_*), TEMPLATE (the
+ *   key's attributes that can be read; no label). A key with PCIEHSM_ATTEST_BOUND was
+ *   generated in this card and can not leave it, nor ever could.
  */
 #ifndef _UAPI_PCIEHSM_FW_H
 #define _UAPI_PCIEHSM_FW_H
@@ -192,7 +239,10 @@ enum pciehsm_op {
 	 * everywhere a password of a length that is not allowed is CKR_PIN_LEN_RANGE.
 	 */
 	PCIEHSM_OP_ROLE_INIT		= PCIEHSM_OPC_BW(0x005),
-	/* ROLE, PIN (old), NEW_PIN -> : the role's own business; needs no login. Errors as LOGIN's. */
+	/*
+	 * ROLE, PIN (old), NEW_PIN -> : the role's own business; needs no login. Errors as
+	 * LOGIN's. Logins of that role in other contexts end, here and in ROLE_RESET_PIN.
+	 */
 	PCIEHSM_OP_ROLE_SET_PIN		= PCIEHSM_OPC_BW(0x006),
 	/* ROLE, NEW_PIN -> : PO resets CO (HSM policy 15), CO resets LCO and CU; clears the attempts */
 	PCIEHSM_OP_ROLE_RESET_PIN	= PCIEHSM_OPC_BW(0x007),
@@ -202,7 +252,9 @@ enum pciehsm_op {
 	PCIEHSM_OP_POLICY_GET		= PCIEHSM_OPC_B(0x009),
 	/*
 	 * POLICY, VALUE -> : SO or PO. A destructive one destroys what its flag says, and
-	 * ends every login but the caller's.
+	 * ends every login but the caller's. A partition's policy can not be less strict
+	 * than its HSM's: PCIEHSM_CKR_POLICY. CKR_ARGUMENTS_BAD: no such policy or
+	 * value, or policy 25 (least PIN length) would be above 26 (greatest).
 	 */
 	PCIEHSM_OP_POLICY_SET		= PCIEHSM_OPC_BW(0x00a),
 	/* [SEED] , LEN -> DATA : random bytes, at most 64 KiB */
@@ -238,7 +290,8 @@ enum pciehsm_op {
 
 	/* -- partition -- */
 	/* -> SERIAL, LABEL, FLAGS (PCIEHSM_PARTITION_*), HSM_SERIAL, MODEL, FW_VERSION, SPACE,
-	 * SPACE_FREE, OBJECTS, SESSIONS (with something kept), STATS, INCARNATION : needs no login
+	 * SPACE_FREE, OBJECTS, SESSIONS (with something kept), STATS, INCARNATION,
+	 * TOMBSTONES : needs no login
 	 */
 	PCIEHSM_OP_PARTITION_INFO	= PCIEHSM_OPC_P(0x201),
 	/*
@@ -341,11 +394,53 @@ enum pciehsm_op {
 	PCIEHSM_OP_CLONE_IMPORT		= PCIEHSM_OPC_PW(0x607),
 	/* CHANNEL -> */
 	PCIEHSM_OP_CLONE_CLOSE		= PCIEHSM_OPC_P(0x608),
+
+	/* -- tombstones: see above -- */
 	/*
-	 * Reserved: 0x609 marks of how far each peer has seen the change log,
-	 * 0x60a collection of tombstones that every member has seen,
-	 * 0x11x audit log, 0x12x attestation.
+	 * SERIAL (the peer partition's), [SEQ] -> : CO. A mark never goes back but to 0;
+	 * lower ones change nothing. CKR_ARGUMENTS_BAD: SEQ beyond the partition's last
+	 * change, or its own serial. PCIEHSM_CKR_CAPACITY: PCIEHSM_PEERS_MAX are there.
 	 */
+	PCIEHSM_OP_REPLICA_MARK		= PCIEHSM_OPC_PW(0x609),
+	/*
+	 * SERIALS (u64 each; may be empty), [FLAGS PCIEHSM_COLLECT_DRY] -> TOMBSTONES (that
+	 * were, or would be, collected), SEQ (up to which) : CO. PCIEHSM_CKR_PEERS: SERIALS are
+	 * not exactly the peers that there are marks for; nothing is done.
+	 */
+	PCIEHSM_OP_TOMBSTONES_COLLECT	= PCIEHSM_OPC_PW(0x60a),
+	/* -> MARKS (array of struct pciehsm_mark), SEQ (of the last change) : CO */
+	PCIEHSM_OP_REPLICA_MARKS	= PCIEHSM_OPC_P(0x60b),
+
+	/* -- statistics -- */
+	/*
+	 * -> POWER_ON, UPTIME, COMMANDS, STATS (sum over the partitions) : needs no login.
+	 * Partitions that were deleted are not counted any more.
+	 */
+	PCIEHSM_OP_HSM_STATS		= PCIEHSM_OPC_H(0x109),
+
+	/* -- audit log -- */
+	/* -> AUDIT_MASK, FLAGS (PCIEHSM_AUDIT_*), AUDIT_FIRST (oldest kept), SEQ (newest, 0: none),
+	 * LIMIT (capacity) : needs no login
+	 */
+	PCIEHSM_OP_AUDIT_INFO		= PCIEHSM_OPC_H(0x110),
+	/* AUDIT_MASK (PCIEHSM_AUDIT_LOG_*), FLAGS (PCIEHSM_AUDIT_HALT) -> : AU */
+	PCIEHSM_OP_AUDIT_CONFIG		= PCIEHSM_OPC_HW(0x111),
+	/*
+	 * SEQ, LIMIT -> HSM_SERIAL, SEQ (of the last entry here), DIGEST (chain value before the
+	 * first entry here), AUDIT_ENTRIES (those after the request's SEQ, ascending),
+	 * SIGNATURE (over "pciehsm audit v1" and the four fields, as encoded, in
+	 * this order) : AU. No entries: that was all.
+	 */
+	PCIEHSM_OP_AUDIT_EXPORT		= PCIEHSM_OPC_H(0x112),
+	/* SEQ -> : AU. Entries up to this number are forgotten. */
+	PCIEHSM_OP_AUDIT_TRUNCATE	= PCIEHSM_OPC_HW(0x113),
+
+	/* -- attestation -- */
+	/*
+	 * OBJECT (a key), NONCE (8 to 64 bytes) -> STATEMENT, SIGNATURE, CERTIFICATES : who may
+	 * see the key. CKR_KEY_HANDLE_INVALID: no key.
+	 */
+	PCIEHSM_OP_ATTEST		= PCIEHSM_OPC_P(0x120),
 };
 
 enum pciehsm_field_id {
@@ -429,6 +524,8 @@ enum pciehsm_field_id {
 	PCIEHSM_F_HELLO			= 0x0507,
 	PCIEHSM_F_BLOB			= 0x0508,
 	PCIEHSM_F_RESULTS		= 0x0509,
+	PCIEHSM_F_SERIALS		= 0x050a,	/* u64 each: of peer partitions */
+	PCIEHSM_F_MARKS			= 0x050b,
 	/* inside offer and hello */
 	PCIEHSM_F_OFFER_KEY		= 0x0581,
 	PCIEHSM_F_NONCE			= 0x0582,
@@ -436,6 +533,16 @@ enum pciehsm_field_id {
 	PCIEHSM_F_OFFER_SIGNATURE	= 0x0584,
 	PCIEHSM_F_ENC			= 0x0585,
 	PCIEHSM_F_CONFIRMATION		= 0x0586,
+	/* statistics */
+	PCIEHSM_F_POWER_ON		= 0x0112,	/* u64 how often it was switched on */
+	PCIEHSM_F_UPTIME		= 0x0113,	/* u64 ms since then */
+	PCIEHSM_F_COMMANDS		= 0x0114,	/* u64 since then */
+	/* audit log */
+	PCIEHSM_F_AUDIT_MASK		= 0x0601,	/* u32 */
+	PCIEHSM_F_AUDIT_FIRST		= 0x0602,	/* u64 */
+	PCIEHSM_F_AUDIT_ENTRIES		= 0x0603,
+	/* attestation */
+	PCIEHSM_F_STATEMENT		= 0x0611,
 };
 
 enum pciehsm_role {
@@ -483,6 +590,10 @@ struct pciehsm_role_info {
 #define PCIEHSM_PARTITION_INITIALISED	(1U << 0)
 #define PCIEHSM_PARTITION_CO_INITIALISED (1U << 1)
 #define PCIEHSM_PARTITION_CU_INITIALISED (1U << 2)
+#define PCIEHSM_PARTITION_LCO_INITIALISED (1U << 3)
+#define PCIEHSM_PARTITION_HA_RECOVERY	(1U << 4)	/* partition policy 21 is on */
+/* PCIEHSM_F_FLAGS of TOMBSTONES_COLLECT: only count */
+#define PCIEHSM_COLLECT_DRY		(1U << 0)
 
 struct pciehsm_policy {
 	__le32	id;		/* number of the product's tables */
@@ -575,6 +686,110 @@ struct pciehsm_clone_record {
 
 #define PCIEHSM_RECORD_SESSION		(1U << 8)
 
+/**
+ * struct pciehsm_blob - what a batch begins with, not encrypted
+ * @seq:	its number in the channel, from 1 on
+ * @len:	bytes of the ciphertext that follows
+ *
+ * Nothing is believed because it stands here: it says why a batch does not open.
+ */
+struct pciehsm_blob {
+	__le64	seq;
+	__le64	len;
+};
+
+/**
+ * struct pciehsm_batch - what a batch begins with, encrypted
+ * @policies:	PCIEHSM_BATCH_* of the source
+ * @reserved:	0
+ */
+struct pciehsm_batch {
+	__le32	policies;
+	__le32	reserved;
+};
+
+#define PCIEHSM_BATCH_APPROVED_ONLY	(1U << 0)	/* HSM policy 12 is off */
+
+/**
+ * struct pciehsm_mark - a peer and what it has seen
+ * @serial:	the peer partition's
+ * @seq:	it has everything of this partition up to there
+ */
+struct pciehsm_mark {
+	__le64	serial;
+	__le64	seq;
+};
+
+#define PCIEHSM_PEERS_MAX		64
+
+/**
+ * struct pciehsm_audit_entry - a line of the audit log, 80 bytes
+ * @seq:	its number, from 1 on without gaps
+ * @power_on:	the card was switched on so often by then
+ * @time:	ms since it was
+ * @partition:	number, 0 for the HSM
+ * @context:	the transport's number of who asked
+ * @op:		enum pciehsm_op, or enum pciehsm_audit_event
+ * @rv:		the result
+ * @role:	who was logged in when it began
+ * @subject:	ROLE, POLICY, NUMBER, FUNCTION or AUDIT_MASK of the request, else 0
+ * @value:	VALUE, SIZE, SEQ or MECHANISM of the request, else 0
+ * @reserved:	0
+ * @object:	OBJECT, KEY or OUID of the request, else zeroes
+ */
+struct pciehsm_audit_entry {
+	__le64	seq;
+	__le64	power_on;
+	__le64	time;
+	__le32	partition;
+	__le32	context;
+	__le32	op;
+	__le32	rv;
+	__le32	role;
+	__le32	subject;
+	__le64	value;
+	__le64	reserved;
+	__u8	object[PCIEHSM_OUID_LEN];
+};
+
+enum pciehsm_audit_event {
+	PCIEHSM_AUDIT_POWER_ON		= 1,
+	PCIEHSM_AUDIT_TAMPER		= 2,
+};
+
+#define PCIEHSM_AUDIT_LOG_LOGIN		(1U << 0)	/* LOGIN, LOGOUT */
+#define PCIEHSM_AUDIT_LOG_ROLES		(1U << 1)	/* passwords and roles */
+#define PCIEHSM_AUDIT_LOG_HSM		(1U << 2)	/* what changes the HSM */
+#define PCIEHSM_AUDIT_LOG_PARTITION	(1U << 3)	/* what changes a partition as a whole */
+#define PCIEHSM_AUDIT_LOG_OBJECTS	(1U << 4)	/* making, changing, deleting objects */
+#define PCIEHSM_AUDIT_LOG_USE		(1U << 5)	/* using keys; wrapping */
+#define PCIEHSM_AUDIT_LOG_CLONING	(1U << 6)	/* channels, marks, collection */
+#define PCIEHSM_AUDIT_LOG_FAILED	(1U << 7)	/* whatever failed, of all categories */
+#define PCIEHSM_AUDIT_LOG_ALL		0xffU
+#define PCIEHSM_AUDIT_LOG_DEFAULT	(PCIEHSM_AUDIT_LOG_LOGIN | PCIEHSM_AUDIT_LOG_ROLES | \
+					 PCIEHSM_AUDIT_LOG_HSM | PCIEHSM_AUDIT_LOG_PARTITION)
+#define PCIEHSM_AUDIT_CAPACITY		16384
+
+/* PCIEHSM_F_FLAGS of AUDIT_CONFIG and AUDIT_INFO's answer */
+#define PCIEHSM_AUDIT_HALT		(1U << 0)	/* when full, stop what must be logged */
+/* of AUDIT_INFO's answer only */
+#define PCIEHSM_AUDIT_FULL		(1U << 1)	/* HALT, and it is full */
+
+/* PCIEHSM_F_FLAGS of a statement */
+#define PCIEHSM_ATTEST_GENERATED	(1U << 0)	/* in this card, by its random generator */
+#define PCIEHSM_ATTEST_NOT_EXTRACTABLE	(1U << 1)	/* always sensitive, never extractable */
+#define PCIEHSM_ATTEST_NOT_CLONABLE	(1U << 2)	/* cloning is off and was when it was made */
+#define PCIEHSM_ATTEST_BOUND		(PCIEHSM_ATTEST_GENERATED | \
+					 PCIEHSM_ATTEST_NOT_EXTRACTABLE | \
+					 PCIEHSM_ATTEST_NOT_CLONABLE)
+
+/*
+ * An attribute of the card's own, of generated private and secret keys: the serial of
+ * the HSM that generated it, as text, followed by "!" if keys of its class could not
+ * be cloned then. Read-only.
+ */
+#define PCIEHSM_CKA_ORIGIN		0x80504801U
+
 /* Results beside those of PKCS#11: CKR_VENDOR_DEFINED and a number. */
 #define PCIEHSM_CKR_BASE		0x80504800U
 #define PCIEHSM_CKR_NOT_INITIALISED	(PCIEHSM_CKR_BASE + 0x01)	/* HSM or partition */
@@ -587,7 +802,13 @@ struct pciehsm_clone_record {
 #define PCIEHSM_CKR_DOMAIN_MISMATCH	(PCIEHSM_CKR_BASE + 0x10)
 #define PCIEHSM_CKR_CERTIFICATE		(PCIEHSM_CKR_BASE + 0x11)	/* not of the maker, or broken */
 #define PCIEHSM_CKR_CHANNEL		(PCIEHSM_CKR_BASE + 0x12)	/* no such channel, or wrong end */
-#define PCIEHSM_CKR_CHANNEL_DATA	(PCIEHSM_CKR_BASE + 0x13)	/* replayed, out of order, cut, changed */
+#define PCIEHSM_CKR_CHANNEL_DATA	(PCIEHSM_CKR_BASE + 0x13)	/* changed, or of another channel */
 #define PCIEHSM_CKR_NOT_CLONABLE	(PCIEHSM_CKR_BASE + 0x14)	/* policy or kind of key */
+#define PCIEHSM_CKR_REPLAYED		(PCIEHSM_CKR_BASE + 0x15)	/* the batch came before */
+#define PCIEHSM_CKR_OUT_OF_ORDER	(PCIEHSM_CKR_BASE + 0x16)	/* one before it is missing */
+#define PCIEHSM_CKR_TRUNCATED		(PCIEHSM_CKR_BASE + 0x17)	/* the batch was cut */
+#define PCIEHSM_CKR_CLONE_POLICY	(PCIEHSM_CKR_BASE + 0x18)	/* HSM policies 12 differ */
+#define PCIEHSM_CKR_PEERS		(PCIEHSM_CKR_BASE + 0x19)	/* not the peers that are marked */
+#define PCIEHSM_CKR_AUDIT_FULL		(PCIEHSM_CKR_BASE + 0x1a)	/* the Auditor must truncate */
 
 #endif /* _UAPI_PCIEHSM_FW_H */
