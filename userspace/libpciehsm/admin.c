@@ -321,6 +321,7 @@ CK_RV pciehsm_partition_info(struct pciehsm_transport *t, struct pciehsm_partiti
 		{ PCIEHSM_F_OBJECTS, PMSG_U32, .to = &i.objects },
 		{ PCIEHSM_F_SESSIONS, PMSG_U32, .to = &i.sessions },
 		{ PCIEHSM_F_STATS, PMSG_SPAN, .size = sizeof(uint64_t), .to = &stats },
+		{ PCIEHSM_F_TOMBSTONES, PMSG_U32, true, .to = &i.tombstones },
 		{ PCIEHSM_F_INCARNATION, PMSG_FIXED, true, .size = sizeof(i.incarnation),
 		  .to = i.incarnation },
 	};

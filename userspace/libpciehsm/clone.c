@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Commands of replication: digest, change log, cloning channels. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "message.h"
@@ -219,4 +220,92 @@ CK_RV pciehsm_clone_close(struct pciehsm_transport *t, uint32_t channel)
 	pmsg_begin(&r, t, PCIEHSM_OP_CLONE_CLOSE, 0);
 	pmsg_u32(&r, PCIEHSM_F_CHANNEL, channel);
 	return pmsg_simple(t, &r);
+}
+
+/* ---- tombstones ---- */
+
+static CK_RV mark(struct pciehsm_transport *t, uint64_t peer, const uint64_t *seq)
+{
+	struct pmsg_request r;
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)peer);
+	pmsg_begin(&r, t, PCIEHSM_OP_REPLICA_MARK, 0);
+	pmsg_bytes(&r, PCIEHSM_F_SERIAL, digits, strlen(digits));
+	if (seq)
+		pmsg_u64(&r, PCIEHSM_F_SEQ, *seq);
+	return pmsg_simple(t, &r);
+}
+
+CK_RV pciehsm_replica_mark(struct pciehsm_transport *t, uint64_t peer, uint64_t seq)
+{
+	return mark(t, peer, &seq);
+}
+
+CK_RV pciehsm_replica_forget(struct pciehsm_transport *t, uint64_t peer)
+{
+	return mark(t, peer, NULL);
+}
+
+CK_RV pciehsm_replica_marks(struct pciehsm_transport *t, struct pciehsm_mark **list,
+			    size_t *count, uint64_t *last)
+{
+	struct pmsg_span marks;
+	uint64_t seq;
+	struct pmsg_want wants[] = {
+		{ PCIEHSM_F_MARKS, PMSG_SPAN, .size = sizeof(**list), .to = &marks },
+		{ PCIEHSM_F_SEQ, PMSG_U64, .to = &seq },
+	};
+	struct pmsg_request r;
+	struct pmsg_answer a;
+	CK_RV rv;
+
+	pmsg_begin(&r, t, PCIEHSM_OP_REPLICA_MARKS, 0);
+	rv = pmsg_exchange(t, &r, &a, 0, true);
+	if (rv == CKR_OK)
+		rv = pmsg_read_all(&a, wants);
+	if (rv == CKR_OK)
+		rv = pmsg_copy(&marks, (void **)list);
+	if (rv == CKR_OK) {
+		*count = marks.len / sizeof(**list);
+		*last = seq;
+	}
+	pmsg_end(&r, &a);
+	return rv;
+}
+
+CK_RV pciehsm_tombstones_collect(struct pciehsm_transport *t, const uint64_t *peers, size_t n,
+				 bool dry, uint32_t *collected, uint64_t *seq)
+{
+	uint32_t tombstones;
+	uint64_t up_to;
+	struct pmsg_want wants[] = {
+		{ PCIEHSM_F_TOMBSTONES, PMSG_U32, .to = &tombstones },
+		{ PCIEHSM_F_SEQ, PMSG_U64, .to = &up_to },
+	};
+	uint64_t raw[PCIEHSM_PEERS_MAX];
+	struct pmsg_request r;
+	struct pmsg_answer a;
+	CK_RV rv;
+	size_t i;
+
+	if (n > PCIEHSM_PEERS_MAX)
+		return CKR_ARGUMENTS_BAD;
+	for (i = 0; i < n; i++)
+		raw[i] = htole64(peers[i]);
+	pmsg_begin(&r, t, PCIEHSM_OP_TOMBSTONES_COLLECT, 0);
+	pmsg_bytes(&r, PCIEHSM_F_SERIALS, raw, n * sizeof(raw[0]));
+	if (dry)
+		pmsg_u32(&r, PCIEHSM_F_FLAGS, PCIEHSM_COLLECT_DRY);
+	rv = pmsg_exchange(t, &r, &a, PCIEHSM_ANSWER_MIN, true);
+	if (rv == CKR_OK)
+		rv = pmsg_read_all(&a, wants);
+	if (rv == CKR_OK) {
+		if (collected)
+			*collected = tombstones;
+		if (seq)
+			*seq = up_to;
+	}
+	pmsg_end(&r, &a);
+	return rv;
 }

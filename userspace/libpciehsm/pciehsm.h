@@ -194,6 +194,52 @@ CK_RV pciehsm_partition_create(struct pciehsm_transport *t, uint64_t size, uint3
 CK_RV pciehsm_partition_delete(struct pciehsm_transport *t, uint32_t number);
 CK_RV pciehsm_partition_resize(struct pciehsm_transport *t, uint32_t number, uint64_t size);
 
+/** struct pciehsm_hsm_stats - what HSM_STATS answers; since the card was switched on */
+struct pciehsm_hsm_stats {
+	uint64_t	power_on;	/* how often it was */
+	uint64_t	uptime_ms;
+	uint64_t	commands;
+	uint64_t	stats[PCIEHSM_STAT_COUNT];	/* sum over its partitions */
+};
+
+/** pciehsm_hsm_stats() - what the card has done; needs no login */
+CK_RV pciehsm_hsm_stats(struct pciehsm_transport *t, struct pciehsm_hsm_stats *stats);
+
+/* ---- audit log; checking what it gives: verify.h ---- */
+
+/**
+ * struct pciehsm_audit_info - what AUDIT_INFO answers
+ * @mask:	PCIEHSM_AUDIT_LOG_*
+ * @flags:	PCIEHSM_AUDIT_HALT, PCIEHSM_AUDIT_FULL
+ * @capacity:	entries that are kept
+ * @first:	number of the oldest entry kept
+ * @last:	number of the newest entry, 0: there never was one
+ */
+struct pciehsm_audit_info {
+	uint32_t	mask;
+	uint32_t	flags;
+	uint32_t	capacity;
+	uint64_t	first;
+	uint64_t	last;
+};
+
+CK_RV pciehsm_audit_info(struct pciehsm_transport *t, struct pciehsm_audit_info *info);
+/** pciehsm_audit_config() - what is logged, and what happens when it is full; Auditor */
+CK_RV pciehsm_audit_config(struct pciehsm_transport *t, uint32_t mask, uint32_t flags);
+/**
+ * pciehsm_audit_export() - a chunk of the log, signed; Auditor
+ * @after:	number of the last entry that is there already, 0: from the oldest
+ * @limit:	1 to PCIEHSM_AUDIT_EXPORT_MAX entries
+ * @chunk:	out: what pciehsm_audit_verify() takes; to be kept as it is
+ * @last:	out: number of the last entry in it
+ * @count:	out: how many are in it; 0: that was all
+ */
+CK_RV pciehsm_audit_export(struct pciehsm_transport *t, uint64_t after, uint32_t limit,
+			   void **chunk, size_t *len, uint64_t *last, size_t *count);
+#define PCIEHSM_AUDIT_EXPORT_MAX	4096U
+/** pciehsm_audit_truncate() - forget entries up to number @seq; Auditor */
+CK_RV pciehsm_audit_truncate(struct pciehsm_transport *t, uint64_t seq);
+
 /* ---- partition ---- */
 
 #define PCIEHSM_INCARNATION_LEN		16
@@ -208,6 +254,7 @@ struct pciehsm_partition_info {
 	uint32_t	flags;
 	uint32_t	objects;
 	uint32_t	sessions;
+	uint32_t	tombstones;
 	uint64_t	space;
 	uint64_t	space_free;
 	uint8_t		incarnation[PCIEHSM_INCARNATION_LEN];
@@ -300,6 +347,26 @@ CK_RV pciehsm_derive(struct pciehsm_transport *t, uint32_t session, const CK_MEC
 		     const CK_ATTRIBUTE *attrs, CK_ULONG n,
 		     struct pciehsm_object_version *version);
 
+/** struct pciehsm_attestation - a signed statement about a key; pciehsm_attestation_free() */
+struct pciehsm_attestation {
+	void	*statement;
+	size_t	statement_len;
+	void	*signature;
+	size_t	signature_len;
+	void	*certificates;
+	size_t	certificates_len;
+};
+
+/**
+ * pciehsm_attest() - have the card say where a key comes from and whether it can leave
+ * @object:	a key that the login may see
+ * @nonce:	8 to 64 bytes that show that the statement is new
+ * @att:	out; checking it: pciehsm_attestation_verify() of verify.h
+ */
+CK_RV pciehsm_attest(struct pciehsm_transport *t, uint32_t session, const uint8_t *object,
+		     const void *nonce, size_t nonce_len, struct pciehsm_attestation *att);
+void pciehsm_attestation_free(struct pciehsm_attestation *att);
+
 /*
  * ---- cryptography ----
  *
@@ -381,5 +448,34 @@ CK_RV pciehsm_clone_import(struct pciehsm_transport *t, uint32_t session, uint32
 			   const void *blob, size_t blob_len,
 			   struct pciehsm_clone_result **results, size_t *n_results);
 CK_RV pciehsm_clone_close(struct pciehsm_transport *t, uint32_t channel);
+
+/*
+ * Tombstones, see fw.h: every member of a group is told how far each of the others has
+ * followed it; then what all of them have seen can be forgotten. CO.
+ */
+
+/**
+ * pciehsm_replica_mark() - a peer has everything of this partition up to @seq
+ * @peer:	serial of the peer's partition
+ * @seq:	number in this partition's change log; 0: it may lack anything
+ */
+CK_RV pciehsm_replica_mark(struct pciehsm_transport *t, uint64_t peer, uint64_t seq);
+/** pciehsm_replica_forget() - a peer is no replica any more, and will not come back as it is */
+CK_RV pciehsm_replica_forget(struct pciehsm_transport *t, uint64_t peer);
+/** pciehsm_replica_marks() - which peers are known; @last: number of the last change */
+CK_RV pciehsm_replica_marks(struct pciehsm_transport *t, struct pciehsm_mark **list,
+			    size_t *count, uint64_t *last);
+/**
+ * pciehsm_tombstones_collect() - forget the tombstones that every peer has seen
+ * @peers:	serials of all of them, to be sure that both sides mean the same
+ * @n:		how many; 0: this partition has no replicas
+ * @dry:	only count
+ * @collected:	NULL, or out: how many were, or would be, forgotten
+ * @seq:	NULL, or out: up to this change
+ *
+ * Return: CKR_OK; PCIEHSM_CKR_PEERS: the partition has marks for other peers
+ */
+CK_RV pciehsm_tombstones_collect(struct pciehsm_transport *t, const uint64_t *peers, size_t n,
+				 bool dry, uint32_t *collected, uint64_t *seq);
 
 #endif /* PCIEHSM_H */
