@@ -24,7 +24,7 @@
  *   hsm_uring_done()		the end of a command
  *   hsm_uring_is_cancel(), hsm_uring_mark_cancelable()
  */
-#if __has_include(<linux/io_uring/cmd.h>)
+#ifdef HSM_HAVE_URING_CMD_H
 #include <linux/io_uring/cmd.h>
 #endif
 #include <linux/io_uring.h>
