@@ -36,6 +36,18 @@ static void hsm_queue_bad_cqe(struct hsm_queue *q, enum hsm_cqe_kind kind,
 			     q->qid, v->cid);
 }
 
+/*
+ * The card has read the submission ring up to @head. Before the slot of the same
+ * completion is free: so there are never more entries behind @sq_head than slots.
+ */
+static void hsm_queue_sq_head(struct hsm_queue *q, u16 head)
+{
+	if (hsm_ring_head_valid(q->sq_head, head, READ_ONCE(q->sq_tail), q->depth))
+		WRITE_ONCE(q->sq_head, head);
+	else
+		atomic64_inc(&q->ctrl->counters.bad_sq_head);
+}
+
 static void hsm_queue_cqe(struct hsm_queue *q, const struct pciehsm_cqe *cqe)
 {
 	struct hsm_cqe_view v = {
@@ -60,21 +72,17 @@ static void hsm_queue_cqe(struct hsm_queue *q, const struct pciehsm_cqe *cqe)
 	kind = hsm_cqe_classify(&v);
 	if (kind == HSM_CQE_PROGRESS) {
 		WRITE_ONCE(slot->deadline, jiffies + slot->timeout);
+		hsm_queue_sq_head(q, head);
 	} else if (kind == HSM_CQE_FINAL && hsm_slot_claim(slot, &how)) {
 		slot->err = 0;
 		slot->status = v.status;
 		slot->result = le32_to_cpu(cqe->result);
 		slot->result2 = le32_to_cpu(cqe->result2);
+		hsm_queue_sq_head(q, head);
 		hsm_slot_complete(slot, how);
 	} else {
 		hsm_queue_bad_cqe(q, kind == HSM_CQE_FINAL ? HSM_CQE_DUPLICATE : kind, &v);
-		return;
 	}
-
-	if (hsm_ring_head_valid(q->sq_head, head, READ_ONCE(q->sq_tail), q->depth))
-		WRITE_ONCE(q->sq_head, head);
-	else
-		atomic64_inc(&q->ctrl->counters.bad_sq_head);
 }
 
 /* Only for the one reader. Returns how many entries there were. */
