@@ -132,6 +132,9 @@ typedef struct {
 
 /* ---- results ---- */
 
+#ifndef CKR_AEAD_DECRYPT_FAILED
+#define CKR_AEAD_DECRYPT_FAILED		0x00000042UL
+#endif
 #ifndef CKR_TOKEN_RESOURCE_EXCEEDED
 #define CKR_TOKEN_RESOURCE_EXCEEDED	0x00000201UL
 #endif

@@ -208,6 +208,7 @@ enum family {
 	FAMILY_ECDH,
 	FAMILY_EDDSA,
 	FAMILY_AES,
+	FAMILY_HMAC,
 };
 
 static enum family family_of(CK_MECHANISM_TYPE type)
@@ -263,6 +264,29 @@ static enum family family_of(CK_MECHANISM_TYPE type)
 	case CKM_AES_KEY_WRAP_PAD:
 	case CKM_AES_KEY_WRAP_KWP:
 		return FAMILY_AES;
+	case CKM_SHA_1_HMAC:
+	case CKM_SHA_1_HMAC_GENERAL:
+	case CKM_SHA224_HMAC:
+	case CKM_SHA224_HMAC_GENERAL:
+	case CKM_SHA256_HMAC:
+	case CKM_SHA256_HMAC_GENERAL:
+	case CKM_SHA384_HMAC:
+	case CKM_SHA384_HMAC_GENERAL:
+	case CKM_SHA512_HMAC:
+	case CKM_SHA512_HMAC_GENERAL:
+	case CKM_SHA512_224_HMAC:
+	case CKM_SHA512_224_HMAC_GENERAL:
+	case CKM_SHA512_256_HMAC:
+	case CKM_SHA512_256_HMAC_GENERAL:
+	case CKM_SHA3_224_HMAC:
+	case CKM_SHA3_224_HMAC_GENERAL:
+	case CKM_SHA3_256_HMAC:
+	case CKM_SHA3_256_HMAC_GENERAL:
+	case CKM_SHA3_384_HMAC:
+	case CKM_SHA3_384_HMAC_GENERAL:
+	case CKM_SHA3_512_HMAC:
+	case CKM_SHA3_512_HMAC_GENERAL:
+		return FAMILY_HMAC;
 	default:
 		return FAMILY_OTHER;
 	}
@@ -287,6 +311,10 @@ CK_RV mechanism_key_fits(CK_MECHANISM_TYPE type, const struct object_info *key)
 		break;
 	case FAMILY_AES:
 		fits = key->key_type == CKK_AES;
+		break;
+	case FAMILY_HMAC:
+		/* Generic secrets, and the types that are for one digest each */
+		fits = key->class == CKO_SECRET_KEY && key->key_type != CKK_AES;
 		break;
 	case FAMILY_OTHER:
 		break;

@@ -184,6 +184,9 @@ CK_RV C_CreateObject(CK_SESSION_HANDLE handle, CK_ATTRIBUTE *attrs, CK_ULONG n,
 	rv = object ? template_token(session, attrs, n, &token_object) : CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK)
 		rv = ha_create(session->token->ha, session->number, attrs, n, &ouid);
+	/* The standard has that for generating alone. */
+	if (rv == CKR_KEY_SIZE_RANGE)
+		rv = CKR_ATTRIBUTE_VALUE_INVALID;
 	if (rv == CKR_OK)
 		rv = session_made(session, &ouid, token_object, object);
 	return session_leave(session, rv);
