@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod userspace qemu deps demo check check-kernels check-debug bench vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu deps demo check check-kernels check-debug bench vm unit clean help
 
 all: kmod userspace qemu
 
@@ -36,6 +36,12 @@ kmod:
 			ln -sf $(CURDIR)/kmod/$$file $(BUILD)/kmod/$$file || exit 1; \
 		done
 	$(submake) -C $(KDIR) M=$(BUILD)/kmod CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+# For the kernel in KDIR; INSTALL_MOD_PATH as the kernel's own build has it. The device
+# nodes get their names from the rules of udev.
+modules_install: kmod
+	$(submake) -C $(KDIR) M=$(BUILD)/kmod modules_install
+	install -D -m 644 -t $(INSTALL_MOD_PATH)/lib/udev/rules.d kmod/udev/60-pciehsm.rules
 
 userspace:
 	$(submake) -C userspace O=$(BUILD)/userspace
@@ -71,6 +77,11 @@ bench: deps
 		echo "$$run:"; $$run || status=1; echo; \
 	done; exit $$status
 
+# Cards are pulled out and put back under load, as often as you like.
+N ?= 1000
+check-removals: kmod
+	@N=$(N) tests/kselftest/run removals
+
 unit:
 	@tests/run-check unit
 
@@ -84,11 +95,13 @@ clean:
 help:
 	@echo 'make            build the driver, the userspace and QEMU with the card'
 	@echo 'make kmod       build/kmod/pciehsm.ko for the kernel in KDIR'
+	@echo 'make modules_install  install it for that kernel, with its rules for udev'
 	@echo 'make userspace  build/userspace: haadm, libpciehsm-pkcs11.so'
 	@echo 'make qemu       build/qemu-system-x86_64; slow only the first time'
 	@echo 'make demo       replace a member of an HA group under load, in a guest with two cards'
 	@echo 'make vm         a shell in a guest with two cards and the driver loaded'
 	@echo 'make check      all tests; tests/run-check NAME... for some of them'
+	@echo 'make check-removals   pull cards out and put them back N=1000 times under load, in a guest'
 	@echo 'make unit       the tests that need no guest'
 	@echo 'make check-kernels  build the driver for the kernels of three Debian suites (as root)'
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
