@@ -377,14 +377,14 @@ static void play(enum trick trick)
 	switch (trick) {
 	case REPLAY:
 		assert_ok(import_blob(&l, &first, &rv));
-		assert_rv(import_blob(&l, &first, &rv), PCIEHSM_CKR_CHANNEL_DATA);
+		assert_rv(import_blob(&l, &first, &rv), PCIEHSM_CKR_REPLAYED);
 		break;
 	case REORDER:
-		assert_rv(import_blob(&l, &second, &rv), PCIEHSM_CKR_CHANNEL_DATA);
+		assert_rv(import_blob(&l, &second, &rv), PCIEHSM_CKR_OUT_OF_ORDER);
 		break;
 	case CUT:
 		first.len -= 8;
-		assert_rv(import_blob(&l, &first, &rv), PCIEHSM_CKR_CHANNEL_DATA);
+		assert_rv(import_blob(&l, &first, &rv), PCIEHSM_CKR_TRUNCATED);
 		first.len += 8;
 		break;
 	case CHANGE:

@@ -139,7 +139,7 @@ static void test_policies(void **state)
 	unsigned int n;
 
 	(void)state;
-	assert_rv(card_policy(c, 0, CTX_SO, 12, 0), PCIEHSM_CKR_POLICY);
+	assert_rv(card_policy(c, 0, CTX_SO, 46, 1), PCIEHSM_CKR_POLICY);
 	assert_rv(card_policy(c, 0, CTX_SO, 3, 0), CKR_ARGUMENTS_BAD);
 	assert_rv(card_policy(c, 0, CTX_SO, 1000, 0), CKR_ARGUMENTS_BAD);
 	assert_rv(card_policy(c, 0, CTX_SO, 7, 2), CKR_ARGUMENTS_BAD);
@@ -165,6 +165,13 @@ static void test_policies(void **state)
 	assert_rv(card_set_pin(c, c->part, 20, PCIEHSM_ROLE_CO, CO_PIN, "nineteen characters"),
 		  CKR_PIN_LEN_RANGE);
 	assert_ok(card_set_pin(c, c->part, 20, PCIEHSM_ROLE_CO, CO_PIN, "exactly 20 character"));
+	/* Who came in with the password of before is out. */
+	assert_rv(card_ec(c, 30, 1, "x", true), CKR_USER_NOT_LOGGED_IN);
+	assert_ok(card_login(c, c->part, 30, PCIEHSM_ROLE_CO, "exactly 20 character"));
+	/* The least length is never above the greatest one, whichever is changed. */
+	assert_rv(card_policy(c, c->part, CTX_PO, 26, 19), CKR_ARGUMENTS_BAD);
+	assert_ok(card_policy(c, c->part, CTX_PO, 26, 20));
+	assert_rv(card_policy(c, c->part, CTX_PO, 25, 255 - 21), CKR_ARGUMENTS_BAD);
 	/* No key management at all */
 	assert_ok(card_policy(c, c->part, CTX_PO, 28, 0));
 	assert_rv(card_ec(c, 30, 1, "x", true), PCIEHSM_CKR_POLICY);
@@ -361,7 +368,7 @@ static void test_info(void **state)
 	fwmsg_begin(&m, PCIEHSM_OP_PARTITION_INFO, 0);
 	assert_ok(fwmsg_run(&m, c->fw, c->part, 20));
 	assert_int_equal(fwmsg_get_u32(&m, PCIEHSM_F_SESSIONS), 1);
-	assert_int_equal(fwmsg_get_u32(&m, PCIEHSM_F_FLAGS), 7);
+	assert_int_equal(fwmsg_get_u32(&m, PCIEHSM_F_FLAGS), 7 | PCIEHSM_PARTITION_HA_RECOVERY);
 	p = fwmsg_get(&m, PCIEHSM_F_STATS, &len);
 	assert_int_equal(len, sizeof(stat));
 	memcpy(stat, p, len);

@@ -206,7 +206,9 @@ static void test_reset(void **state)
 	assert_rv(fwmsg_run(&m, c->fw, p, CTX_CO), CKR_USER_NOT_LOGGED_IN);
 	assert_ok(fwmsg_run(&m, c->fw, p, CTX_PO));
 	fwmsg_free(&m);
-	/* Somebody else's choice: to be changed, even by who is logged in already. */
+	/* Who was logged in is out; who comes in anew must change somebody else's choice. */
+	assert_rv(card_data(c, CTX_CO, 1, "x", true), CKR_USER_NOT_LOGGED_IN);
+	assert_ok(card_login(c, p, CTX_CO, PCIEHSM_ROLE_CO, "from the PO"));
 	assert_rv(card_find(c, CTX_CO, NULL, &n, NULL), CKR_PIN_EXPIRED);
 	assert_ok(card_set_pin(c, p, CTX_CO, PCIEHSM_ROLE_CO, "from the PO", CO_PIN));
 	assert_ok(card_find(c, CTX_CO, NULL, &n, NULL));

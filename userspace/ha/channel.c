@@ -183,7 +183,9 @@ static bool worth_repeating(CK_RV rv)
 	case PCIEHSM_RV_FAULT_NOT_EXECUTED:
 		return true;
 	default:
-		return rv == PCIEHSM_CKR_CHANNEL || rv == PCIEHSM_CKR_CHANNEL_DATA;
+		return rv == PCIEHSM_CKR_CHANNEL || rv == PCIEHSM_CKR_CHANNEL_DATA ||
+		       rv == PCIEHSM_CKR_REPLAYED || rv == PCIEHSM_CKR_OUT_OF_ORDER ||
+		       rv == PCIEHSM_CKR_TRUNCATED;
 	}
 }
 

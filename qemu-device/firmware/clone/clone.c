@@ -22,7 +22,7 @@ void channel_put(struct channel *ch)
 }
 
 /* Keeps a channel under the context; takes it over if that succeeds. */
-static CK_RV keep(struct call *c, struct fw_channel *crypto, uint32_t *id)
+static CK_RV keep(struct call *c, struct fw_channel *crypto, bool source, uint32_t *id)
 {
 	struct context *ctx = c->ctx;
 	struct channel *ch = calloc(1, sizeof(*ch));
@@ -38,6 +38,9 @@ static CK_RV keep(struct call *c, struct fw_channel *crypto, uint32_t *id)
 		rv = CKR_DEVICE_MEMORY;
 	if (rv == CKR_OK) {
 		ch->crypto = crypto;
+		ch->source = source;
+		ch->open = source;
+		ch->collections = atomic_load(&c->part->collections);
 		ch->id = ctx->next_channel++;
 		ch->next = ctx->channels;
 		ctx->channels = ch;
@@ -92,15 +95,17 @@ void clone_release(struct call *c, struct channel *ch, bool end)
 struct clone_rules clone_rules(struct call *c)
 {
 	struct clone_rules r;
-	bool card;
+	bool card = hsm_allows(c->fw, HSM_POLICY_CLONING);
 
-	pthread_rwlock_rdlock(&c->fw->lock);
-	card = c->fw->hsm.policies[HSM_POLICY_CLONING];
-	pthread_rwlock_unlock(&c->fw->lock);
 	/* A partition is never less strict than its HSM. */
 	r.private = card && partition_policy(c->part, POLICY_PRIVATE_CLONING);
 	r.secret = card && partition_policy(c->part, POLICY_SECRET_CLONING);
 	return r;
+}
+
+uint32_t clone_policies(struct call *c)
+{
+	return hsm_allows(c->fw, HSM_POLICY_NON_FIPS) ? 0 : PCIEHSM_BATCH_APPROVED_ONLY;
 }
 
 bool clone_allowed(const struct clone_rules *r, uint32_t class)
@@ -151,15 +156,15 @@ static void copy_domain_key(struct call *c, uint8_t key[FW_DOMAIN_KEY_LEN])
 }
 
 /* Keeps the channel if what comes with it fits into the answer; takes it over. */
-static CK_RV answer_channel(struct call *c, struct fw_channel *crypto, uint16_t field,
-			    const uint8_t *data, size_t len)
+static CK_RV answer_channel(struct call *c, struct fw_channel *crypto, bool source,
+			    uint16_t field, const uint8_t *data, size_t len)
 {
 	uint32_t id;
 	CK_RV rv;
 
 	rv = answer_room(&c->out, 2, 8 + wire_pad(len));
 	if (rv == CKR_OK)
-		rv = keep(c, crypto, &id);
+		rv = keep(c, crypto, source, &id);
 	if (rv != CKR_OK) {
 		fw_channel_free(crypto);
 		return rv;
@@ -180,7 +185,7 @@ CK_RV op_clone_offer(struct call *c)
 		return CKR_HOST_MEMORY;
 	rv = fw_channel_offer(c->fw->identity, c->part->serial_text, offer, &len, &crypto);
 	if (rv == CKR_OK)
-		rv = answer_channel(c, crypto, PCIEHSM_F_OFFER, offer, len);
+		rv = answer_channel(c, crypto, false, PCIEHSM_F_OFFER, offer, len);
 	free(offer);
 	return rv;
 }
@@ -202,7 +207,7 @@ CK_RV op_clone_start(struct call *c)
 			      &crypto);
 	fw_wipe(key, sizeof(key));
 	if (rv == CKR_OK)
-		rv = answer_channel(c, crypto, PCIEHSM_F_HELLO, hello, len);
+		rv = answer_channel(c, crypto, true, PCIEHSM_F_HELLO, hello, len);
 	free(hello);
 	return rv;
 }
@@ -220,6 +225,8 @@ CK_RV op_clone_accept(struct call *c)
 	copy_domain_key(c, key);
 	rv = fw_channel_accept(ch->crypto, key, hello);
 	fw_wipe(key, sizeof(key));
+	if (rv == CKR_OK)
+		ch->open = true;
 	/* Asking at the wrong end harms nothing; anything else ended the channel. */
 	clone_release(c, ch, rv != CKR_OK && rv != PCIEHSM_CKR_CHANNEL);
 	return rv;

@@ -16,6 +16,9 @@ struct clone_rules {
 /** clone_rules() - the partition's rules at this moment */
 struct clone_rules clone_rules(struct call *c);
 
+/** clone_policies() - PCIEHSM_BATCH_* of this partition */
+uint32_t clone_policies(struct call *c);
+
 /** clone_allowed() - may an object of this class come or go? */
 bool clone_allowed(const struct clone_rules *r, uint32_t class);
 

@@ -12,13 +12,15 @@
 
 #define RECORD_LEN	sizeof(struct pciehsm_clone_record)
 #define RESULT_LEN	sizeof(struct pciehsm_clone_result)
+/* What a blob is longer than its records, the batch's own head aside */
+#define BLOB_OVERHEAD	(sizeof(struct pciehsm_blob) + FW_CHANNEL_OVERHEAD)
 /* A blob and what else the message that imports it holds must fit into one. */
 #define PLAIN_MAX	(PCIEHSM_MSG_MAX - sizeof(struct pciehsm_msg) - \
-			 3 * sizeof(struct pciehsm_field) - FW_CHANNEL_OVERHEAD - 8)
+			 3 * sizeof(struct pciehsm_field) - BLOB_OVERHEAD - 8)
 
 /**
  * struct batch - a batch under construction
- * @plain:	records; a secret
+ * @plain:	struct pciehsm_batch and records; a secret
  * @len:	bytes of them
  * @size:	room for them
  * @results:	one for each OUID that was dealt with
@@ -71,7 +73,7 @@ static bool find(struct call *c, const uint8_t *ouid, struct source *s)
 /* Bytes of the answer with @plain bytes of records and @count results */
 static size_t answer_len(size_t plain, size_t count)
 {
-	return 2 * sizeof(struct pciehsm_field) + wire_pad(plain + FW_CHANNEL_OVERHEAD) +
+	return 2 * sizeof(struct pciehsm_field) + wire_pad(plain + BLOB_OVERHEAD) +
 	       count * RESULT_LEN;
 }
 
@@ -130,6 +132,9 @@ static CK_RV collect(struct call *c, struct batch *b, const uint8_t *ouids, size
 	struct clone_rules rules = clone_rules(c);
 	size_t i, need = 0;
 
+	wire_put32(b->plain, clone_policies(c));
+	wire_put32(b->plain + 4, 0);
+	b->len = sizeof(struct pciehsm_batch);
 	for (i = 0; i < count; i++) {
 		if (!add(c, b, &rules, ouids + i * PCIEHSM_OUID_LEN, &need))
 			break;
@@ -151,13 +156,19 @@ static CK_RV seal(struct call *c, struct channel *ch, struct batch *b)
 	CK_RV rv = CKR_OK;
 
 	/* Where there is nothing to be said, no number is used up. */
-	out = answer_open(&c->out, PCIEHSM_F_BLOB, b->len ? b->len + FW_CHANNEL_OVERHEAD : 0);
+	out = answer_open(&c->out, PCIEHSM_F_BLOB, b->records ? b->len + BLOB_OVERHEAD : 0);
 	if (!out)
 		return CKR_BUFFER_TOO_SMALL;
-	if (b->len)
-		rv = fw_channel_seal(ch->crypto, plain, out, &len);
-	if (rv != CKR_OK)
-		return rv;
+	if (b->records) {
+		rv = fw_channel_seal(ch->crypto, plain, out + sizeof(struct pciehsm_blob), &len);
+		if (rv != CKR_OK) {
+			ch->open = false;
+			return rv;
+		}
+		wire_put64(out, ++ch->seq);
+		wire_put64(out + 8, len);
+		len += sizeof(struct pciehsm_blob);
+	}
 	answer_close(&c->out, len);
 	answer_put(&c->out, PCIEHSM_F_RESULTS, b->results, b->count * RESULT_LEN);
 	partition_count(c->part, PCIEHSM_STAT_CLONED_OUT, b->records);
@@ -177,7 +188,8 @@ static CK_RV export(struct call *c, struct channel *ch)
 		return CKR_ARGUMENTS_BAD;
 	b.room = c->out.size - c->out.len;
 	b.size = b.room < PLAIN_MAX ? b.room : PLAIN_MAX;
-	b.plain = malloc(b.size + 1);
+	b.size = b.size > sizeof(struct pciehsm_batch) ? b.size : sizeof(struct pciehsm_batch);
+	b.plain = malloc(b.size);
 	b.results = malloc(count * RESULT_LEN);
 	if (!b.plain || !b.results)
 		rv = CKR_HOST_MEMORY;
@@ -197,7 +209,8 @@ CK_RV op_clone_export(struct call *c)
 
 	if (!ch)
 		return PCIEHSM_CKR_CHANNEL;
-	rv = export(c, ch);
-	clone_release(c, ch, false);
+	/* Whatever there is to be exported: this is the wrong end, or it is over. */
+	rv = ch->source && ch->open ? export(c, ch) : PCIEHSM_CKR_CHANNEL;
+	clone_release(c, ch, ch->source && !ch->open);
 	return rv;
 }

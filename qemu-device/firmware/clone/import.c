@@ -34,6 +34,27 @@ static void drop_plain(struct channel *ch)
 }
 
 /*
+ * Why it will not open, if that can be seen. Whoever changes the head gets another
+ * reason, and nothing else: the seal is what counts.
+ */
+static CK_RV look_at_head(const struct channel *ch, struct fw_bytes *blob)
+{
+	uint64_t seq, len;
+
+	if (blob->len < sizeof(struct pciehsm_blob))
+		return PCIEHSM_CKR_TRUNCATED;
+	seq = wire_get64(blob->p);
+	len = wire_get64(blob->p + 8);
+	blob->p += sizeof(struct pciehsm_blob);
+	blob->len -= sizeof(struct pciehsm_blob);
+	if (len != blob->len)
+		return PCIEHSM_CKR_TRUNCATED;
+	if (seq <= ch->seq)
+		return PCIEHSM_CKR_REPLAYED;
+	return seq == ch->seq + 1 ? CKR_OK : PCIEHSM_CKR_OUT_OF_ORDER;
+}
+
+/*
  * Opens the blob, or finds that it is open already: its answer did not fit, or the
  * store failed, and now it comes again.
  */
@@ -50,15 +71,28 @@ static CK_RV open_blob(struct call *c, struct channel *ch)
 	if (ch->plain && memcmp(hash, ch->blob, sizeof(hash)) == 0)
 		return CKR_OK;
 	drop_plain(ch);
+	rv = look_at_head(ch, &blob);
+	if (rv != CKR_OK)
+		return rv;
 	ch->plain = malloc(blob.len);
 	if (!ch->plain)
 		return CKR_HOST_MEMORY;
 	ch->plain_len = blob.len;
 	memcpy(ch->blob, hash, sizeof(hash));
 	rv = fw_channel_open(ch->crypto, blob, ch->plain, &ch->plain_len);
-	if (rv != CKR_OK)
+	if (rv == CKR_OK)
+		ch->seq++;
+	else
 		drop_plain(ch);
 	return rv;
+}
+
+/* Keys of a card that does not keep the same rules are not taken. */
+static CK_RV policies_agree(struct call *c, const struct channel *ch)
+{
+	if (ch->plain_len < sizeof(struct pciehsm_batch))
+		return PCIEHSM_CKR_CHANNEL_DATA;
+	return wire_get32(ch->plain) == clone_policies(c) ? CKR_OK : PCIEHSM_CKR_CLONE_POLICY;
 }
 
 /* One record; what a card of ours never writes ends the channel. */
@@ -92,9 +126,10 @@ static bool read_record(const uint8_t **p, size_t *left, struct record *r)
 
 static CK_RV read_records(const struct channel *ch, struct record **list, size_t *count)
 {
-	size_t left = ch->plain_len, room = left / RECORD_LEN, n = 0;
+	size_t left = ch->plain_len - sizeof(struct pciehsm_batch), room = left / RECORD_LEN;
+	size_t n = 0;
 	struct record *records = malloc((room + 1) * sizeof(*records));
-	const uint8_t *p = ch->plain;
+	const uint8_t *p = ch->plain + sizeof(struct pciehsm_batch);
 
 	if (!records)
 		return CKR_HOST_MEMORY;
@@ -170,7 +205,8 @@ static CK_RV take_session(struct call *c, struct record *r, const struct clone_r
 	return object_of(r, rules, &r->session);
 }
 
-static CK_RV take_all(struct call *c, struct record *records, size_t count)
+static CK_RV take_all(struct call *c, const struct channel *channel, struct record *records,
+		      size_t count)
 {
 	struct clone_rules rules = clone_rules(c);
 	struct change ch;
@@ -180,8 +216,11 @@ static CK_RV take_all(struct call *c, struct record *records, size_t count)
 	rv = change_begin(&ch, c->part);
 	if (rv != CKR_OK)
 		return rv;
+	ch.call = c;
 	if (atomic_load(&c->part->epoch) != c->epoch)
 		rv = CKR_USER_NOT_LOGGED_IN;
+	else if (channel->collections != atomic_load(&c->part->collections))
+		rv = PCIEHSM_CKR_CHANNEL;
 	for (r = records; rv == CKR_OK && r < records + count; r++) {
 		if (r->flags == PCIEHSM_RECORD_SESSION)
 			r->rv = take_session(c, r, &rules);
@@ -227,11 +266,16 @@ static CK_RV import(struct call *c, struct channel *ch)
 
 	rv = open_blob(c, ch);
 	if (rv == CKR_OK)
+		rv = policies_agree(c, ch);
+	/* It stays refused, whatever else comes of this channel. */
+	if (rv == PCIEHSM_CKR_CLONE_POLICY)
+		drop_plain(ch);
+	if (rv == CKR_OK)
 		rv = read_records(ch, &records, &count);
 	if (rv == CKR_OK)
 		rv = answer_room(&c->out, 1, count * RESULT_LEN);
 	if (rv == CKR_OK)
-		rv = take_all(c, records, count);
+		rv = take_all(c, ch, records, count);
 	if (rv == CKR_OK) {
 		put_results(c, records, count);
 		drop_plain(ch);
@@ -242,19 +286,34 @@ static CK_RV import(struct call *c, struct channel *ch)
 	return rv;
 }
 
+/* A batch like this never comes from the other end as it was sealed. */
+static bool broken(CK_RV rv)
+{
+	return rv == PCIEHSM_CKR_CHANNEL_DATA || rv == PCIEHSM_CKR_REPLAYED ||
+	       rv == PCIEHSM_CKR_OUT_OF_ORDER || rv == PCIEHSM_CKR_TRUNCATED;
+}
+
 CK_RV op_clone_import(struct call *c)
 {
 	struct channel *ch = clone_hold(c);
+	bool end = false;
 	CK_RV rv;
 
 	if (!ch)
 		return PCIEHSM_CKR_CHANNEL;
-	if (message_field(&c->in, PCIEHSM_F_BLOB)->len) {
+	if (ch->source || !ch->open) {
+		rv = PCIEHSM_CKR_CHANNEL;
+	} else if (ch->collections != atomic_load(&c->part->collections)) {
+		/* What it brings may have a tombstone that is not there any more. */
+		rv = PCIEHSM_CKR_CHANNEL;
+		end = true;
+	} else if (message_field(&c->in, PCIEHSM_F_BLOB)->len) {
 		rv = import(c, ch);
+		end = broken(rv);
 	} else {
 		answer_put(&c->out, PCIEHSM_F_RESULTS, NULL, 0);
 		rv = CKR_OK;
 	}
-	clone_release(c, ch, rv == PCIEHSM_CKR_CHANNEL_DATA);
+	clone_release(c, ch, end);
 	return rv;
 }

@@ -86,10 +86,8 @@ static void look_up_standing(struct call *c, struct standing *s)
 {
 	s->tampered = atomic_load_explicit(&c->fw->tampered, memory_order_relaxed);
 	if (c->part) {
-		pthread_rwlock_rdlock(&c->part->lock);
-		s->initialised = c->part->state.initialised;
-		s->must_change = c->part->state.roles[c->role].must_change;
-		pthread_rwlock_unlock(&c->part->lock);
+		s->initialised = partition_initialised(c->part);
+		s->must_change = partition_must_change(c->part, c->role);
 	} else {
 		pthread_rwlock_rdlock(&c->fw->lock);
 		s->initialised = c->fw->hsm.initialised;
@@ -114,10 +112,11 @@ static CK_RV admit(struct call *c)
 		return PCIEHSM_CKR_NOT_INITIALISED;
 	if (c->role != PCIEHSM_ROLE_NONE && s.must_change)
 		return CKR_PIN_EXPIRED;
-	if (!(flags & (OP_SO | OP_PO | OP_CO)))
+	if (!(flags & (OP_SO | OP_PO | OP_CO | OP_AU)))
 		return CKR_OK;
 	if (((flags & OP_SO) && c->role == PCIEHSM_ROLE_SO) ||
 	    ((flags & OP_PO) && c->role == PCIEHSM_ROLE_PO) ||
+	    ((flags & OP_AU) && c->role == PCIEHSM_ROLE_AU) ||
 	    ((flags & OP_CO) && c->role == PCIEHSM_ROLE_CO))
 		return CKR_OK;
 	return CKR_USER_NOT_LOGGED_IN;
@@ -125,10 +124,18 @@ static CK_RV admit(struct call *c)
 
 static CK_RV perform(struct call *c)
 {
-	CK_RV rv = admit(c);
+	CK_RV rv = admit(c), logged;
+	uint32_t role = c->role;
 
 	if (rv == CKR_OK)
+		rv = audit_admit(c);
+	if (rv == CKR_OK)
 		rv = c->spec->run(c);
+	logged = audit_call(c, role, rv == CKR_OK && c->out.need ? CKR_BUFFER_TOO_SMALL : rv);
+	if (logged != CKR_OK) {
+		rv = logged;
+		c->out.keep = false;
+	}
 	/* The partition went while this was being done. */
 	if (rv == CKR_DEVICE_REMOVED)
 		c->status = HSM_FW_NO_PARTITION;
@@ -175,6 +182,31 @@ static void answer(struct call *c)
 		fw_wipe(req->out, c->out.len);
 }
 
+/*
+ * The context, which keeps its partition. It mostly is there already, and then nobody
+ * else's lock is needed to find that.
+ */
+static enum hsm_fw_status enter(struct call *c)
+{
+	struct contexts *contexts = &c->fw->contexts;
+	struct partition *part = NULL;
+
+	c->ctx = context_enter_known(contexts, c->req->context, c->req->partition);
+	if (!c->ctx) {
+		if (c->req->partition) {
+			part = partition_find(c->fw, c->req->partition);
+			if (!part)
+				return HSM_FW_NO_PARTITION;
+		}
+		c->ctx = context_enter(contexts, c->req->context, c->req->partition, part);
+		partition_put(part);
+	}
+	if (!c->ctx)
+		return HSM_FW_CONTEXT_LIMIT;
+	c->part = c->ctx->part;
+	return HSM_FW_ANSWERED;
+}
+
 void call_execute(struct hsm_fw *fw, struct hsm_fw_request *req, bool queued)
 {
 	struct call c;
@@ -195,21 +227,11 @@ void call_execute(struct hsm_fw *fw, struct hsm_fw_request *req, bool queued)
 		req->status = HSM_FW_MALFORMED;
 		return;
 	}
-	if (req->partition) {
-		c.part = partition_find(fw, req->partition);
-		if (!c.part) {
-			req->status = HSM_FW_NO_PARTITION;
-			return;
-		}
-	}
-	c.ctx = context_enter(&fw->contexts, req->context, req->partition, c.part);
-	if (c.ctx) {
-		answer(&c);
-		context_leave(&fw->contexts, c.ctx);
-	} else {
-		c.status = HSM_FW_CONTEXT_LIMIT;
-	}
-	partition_put(c.part);
+	req->status = enter(&c);
+	if (!c.ctx)
+		return;
+	answer(&c);
+	context_leave(&fw->contexts, c.ctx);
 	req->status = c.status;
 	events_fire(fw, &c.events);
 }

@@ -124,13 +124,18 @@ void context_renew(struct context *ctx, uint64_t epoch)
 	pthread_mutex_unlock(&ctx->lock);
 }
 
-void context_logout(struct context *ctx)
+static void end_login(struct context *ctx)
 {
-	pthread_mutex_lock(&ctx->lock);
 	ctx->role = PCIEHSM_ROLE_NONE;
 	drop_operations(ctx, true, 0);
 	drop_objects(ctx, false, true, 0);
 	drop_channels(ctx);
+}
+
+void context_logout(struct context *ctx)
+{
+	pthread_mutex_lock(&ctx->lock);
+	end_login(ctx);
 	pthread_mutex_unlock(&ctx->lock);
 }
 
@@ -160,6 +165,30 @@ static struct context **bucket(struct contexts *t, uint32_t id)
 	return &t->buckets[(id ^ id >> 10) % CONTEXT_BUCKETS];
 }
 
+static struct context *find(struct contexts *t, uint32_t id, uint32_t number)
+{
+	struct context *ctx;
+
+	for (ctx = *bucket(t, id); ctx; ctx = ctx->next)
+		if (ctx->id == id && ctx->number == number)
+			break;
+	return ctx;
+}
+
+struct context *context_enter_known(struct contexts *t, uint32_t id, uint32_t number)
+{
+	struct context *ctx;
+
+	pthread_mutex_lock(&t->lock);
+	ctx = find(t, id, number);
+	if (ctx && ctx->part && atomic_load(&ctx->part->gone))
+		ctx = NULL;
+	if (ctx)
+		ctx->users++;
+	pthread_mutex_unlock(&t->lock);
+	return ctx;
+}
+
 struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
 			      struct partition *part)
 {
@@ -167,9 +196,7 @@ struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
 	struct context *ctx;
 
 	pthread_mutex_lock(&t->lock);
-	for (ctx = *slot; ctx; ctx = ctx->next)
-		if (ctx->id == id && ctx->number == number)
-			break;
+	ctx = find(t, id, number);
 	if (!ctx && t->count < t->max)
 		ctx = calloc(1, sizeof(*ctx));
 	if (ctx && !ctx->id) {
@@ -248,6 +275,25 @@ void contexts_purge(struct contexts *t, const struct partition *part, const stru
 			context_charge(ctx);
 			if (ctx != keep)
 				ctx->role = PCIEHSM_ROLE_NONE;
+			pthread_mutex_unlock(&ctx->lock);
+		}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void contexts_end_role(struct contexts *t, const struct partition *part, uint32_t role,
+		       const struct context *keep)
+{
+	struct context *ctx;
+	unsigned int i;
+
+	pthread_mutex_lock(&t->lock);
+	for (i = 0; i < CONTEXT_BUCKETS; i++)
+		for (ctx = t->buckets[i]; ctx; ctx = ctx->next) {
+			if (ctx->part != part || ctx == keep)
+				continue;
+			pthread_mutex_lock(&ctx->lock);
+			if (ctx->role == role)
+				end_login(ctx);
 			pthread_mutex_unlock(&ctx->lock);
 		}
 	pthread_mutex_unlock(&t->lock);

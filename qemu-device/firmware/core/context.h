@@ -123,6 +123,10 @@ void contexts_destroy(struct contexts *t);
  */
 struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
 			      struct partition *part);
+
+/** context_enter_known() - the same if it is there, and its partition too; else NULL */
+struct context *context_enter_known(struct contexts *t, uint32_t id, uint32_t number);
+
 void context_leave(struct contexts *t, struct context *ctx);
 
 /** contexts_close() - end the contexts with this number (0: all); waits for their users */
@@ -136,7 +140,17 @@ void contexts_close(struct contexts *t, uint32_t id);
  */
 void contexts_purge(struct contexts *t, const struct partition *part, const struct context *keep);
 
-/** context_sessions() - number of sessions of @part under which something is kept */
+/**
+ * contexts_end_role() - a role has another password: its logins of before end
+ * @t:		the table
+ * @part:	the partition (NULL: the HSM)
+ * @role:	whose
+ * @keep:	the context that set the password
+ */
+void contexts_end_role(struct contexts *t, const struct partition *part, uint32_t role,
+		       const struct context *keep);
+
+/** contexts_sessions() - number of sessions of @part under which something is kept */
 unsigned int contexts_sessions(struct contexts *t, const struct partition *part);
 
 /**

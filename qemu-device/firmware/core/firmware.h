@@ -7,6 +7,7 @@
  *   hsm_fw.admin		the HSM's state or the set of partitions is being changed
  *   partition.auth		a password of the partition is being checked
  *   partition.change		the partition's state or objects are being changed
+ *   hsm_fw.audit.lock		the audit log is being written or read
  *   the store's		a transaction is under way
  *   hsm_fw.lock, partition.lock, a context's lock: held briefly, to look
  *				something up or to make a committed change visible.
@@ -24,6 +25,7 @@
 #include "core/context.h"
 #include "core/engine.h"
 #include "crypto/identity.h"
+#include "hsm/audit.h"
 #include "hsm/partition.h"
 #include "hsm/state.h"
 #include "include/pciehsm-firmware.h"
@@ -50,8 +52,11 @@
  * @lock:		of @hsm and @partitions
  * @hsm:		the HSM's state
  * @partitions:		by index - 1; each one referenced
+ * @allowed:		a bit for each policy of the HSM that is not 0: looked at by many, with no lock
  * @commands:		messages worked on since it was switched on
  * @epoch:		grows when the HSM's roles are destroyed: earlier logins are void
+ * @started_at:		when the card was switched on, ms
+ * @audit:		the audit log
  * @auditor_locked_at:	when the auditor's password was locked, ms; under @auth
  */
 struct hsm_fw {
@@ -68,10 +73,25 @@ struct hsm_fw {
 	struct contexts		contexts;
 	struct engines		engines;
 	atomic_bool		tampered;
+	atomic_uint_fast64_t	allowed;
 	atomic_uint_fast64_t	commands;
 	atomic_uint_fast64_t	epoch;
 	uint64_t		auditor_locked_at;
+	uint64_t		started_at;
+	struct audit		audit;
 };
+
+/** hsm_publish() - @fw->hsm was changed; under @fw->lock, or before others see @fw */
+void hsm_publish(struct hsm_fw *fw);
+
+/** hsm_allows() - is a policy of the HSM other than 0? */
+static inline bool hsm_allows(struct hsm_fw *fw, uint32_t policy)
+{
+	return atomic_load_explicit(&fw->allowed, memory_order_relaxed) >> policy & 1;
+}
+
+/** approved_only() - HSM policy 12 or partition policy 43: approved mechanisms alone */
+bool approved_only(struct hsm_fw *fw, struct partition *p);
 
 /* Each partition may change once, and the HSM */
 #define EVENTS_MAX		(2 * FW_MAX_PARTITIONS + 8)
@@ -149,6 +169,7 @@ struct op_spec {
 #define OP_SO			(1U << 1)
 #define OP_PO			(1U << 2)
 #define OP_CO			(1U << 3)
+#define OP_AU			(1U << 4)
 /* Answers even when the card was tampered with */
 #define OP_TAMPERED		(1U << 5)
 

@@ -59,9 +59,12 @@ static struct hsm_fw *make(const struct hsm_fw_config *config)
 	pthread_mutex_init(&fw->admin, NULL);
 	pthread_rwlock_init(&fw->lock, NULL);
 	atomic_init(&fw->tampered, false);
+	atomic_init(&fw->allowed, 0);
 	atomic_init(&fw->commands, 0);
 	atomic_init(&fw->epoch, 1);
 	contexts_init(&fw->contexts, fw->config.max_contexts);
+	audit_init(fw);
+	fw->started_at = fw_now_ms(fw);
 	/* Since when a lock of before lasts is not known: it begins anew. */
 	fw->auditor_locked_at = fw_now_ms(fw);
 	return fw;
@@ -78,6 +81,7 @@ static void unmake(struct hsm_fw *fw)
 	store_close(fw->store);
 	fw_identity_free(fw->identity);
 	hsm_state_wipe(&fw->hsm);
+	audit_destroy(fw);
 	pthread_rwlock_destroy(&fw->lock);
 	pthread_mutex_destroy(&fw->admin);
 	pthread_mutex_destroy(&fw->auth);
@@ -162,13 +166,16 @@ static int load(struct hsm_fw *fw)
 	struct hsm_change ch;
 	int ret;
 
-	ret = load_hsm(fw) ?: load_partitions(fw);
+	ret = load_hsm(fw) ?: load_partitions(fw) ?: audit_load(fw);
 	if (ret)
 		return ret;
 	if (hsm_change_begin(&ch, fw) != CKR_OK)
 		return -ENOMEM;
 	ch.state.power_on++;
-	return hsm_change_commit(&ch, &events) == CKR_OK ? 0 : -EIO;
+	if (hsm_change_commit(&ch, &events) != CKR_OK)
+		return -EIO;
+	fw->audit.power_on = fw->hsm.power_on;
+	return audit_event(fw, PCIEHSM_AUDIT_POWER_ON) == CKR_OK ? 0 : -EIO;
 }
 
 int hsm_fw_open(const struct hsm_fw_config *config, struct hsm_fw **out,
@@ -290,6 +297,8 @@ void hsm_fw_tamper(struct hsm_fw *fw)
 		pthread_rwlock_unlock(&fw->lock);
 	}
 	contexts_purge(&fw->contexts, NULL, NULL);
+	/* The keys are gone, whether or not this can be written down. */
+	audit_event(fw, PCIEHSM_AUDIT_TAMPER);
 	events_add(&events, HSM_FW_HSM_CHANGED, 0);
 	events_add(&events, HSM_FW_TAMPER, 0);
 	events_fire(fw, &events);

@@ -34,6 +34,7 @@ CK_RV op_partition_create(struct call *c);
 CK_RV op_partition_delete(struct call *c);
 CK_RV op_partition_resize(struct call *c);
 CK_RV op_hsm_identity(struct call *c);
+CK_RV op_hsm_stats(struct call *c);
 
 /* hsm/partition_ops.c */
 CK_RV op_partition_info(struct call *c);
@@ -70,6 +71,20 @@ CK_RV op_mechanisms(struct call *c);
 /* clone/log.c */
 CK_RV op_digest(struct call *c);
 CK_RV op_changes(struct call *c);
+
+/* clone/tombstones.c */
+CK_RV op_replica_mark(struct call *c);
+CK_RV op_replica_marks(struct call *c);
+CK_RV op_tombstones_collect(struct call *c);
+
+/* hsm/audit.c */
+CK_RV op_audit_info(struct call *c);
+CK_RV op_audit_config(struct call *c);
+CK_RV op_audit_export(struct call *c);
+CK_RV op_audit_truncate(struct call *c);
+
+/* objects/attest.c */
+CK_RV op_attest(struct call *c);
 
 /* clone/clone.c */
 CK_RV op_clone_offer(struct call *c);

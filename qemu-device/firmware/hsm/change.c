@@ -70,20 +70,23 @@ static struct change_item *add_item(struct change *ch, const uint8_t *ouid,
 			ch->bytes -= e->object->size;
 		} else {
 			ch->state.tombstones--;
+			ch->bytes -= TOMBSTONE_BYTES;
 		}
 	}
 	table_digest_delta(ch->state.sum, ouid, version, deleted, true);
-	if (deleted)
+	if (deleted) {
 		ch->state.tombstones++;
-	else
+		ch->bytes += TOMBSTONE_BYTES;
+	} else {
 		ch->state.objects++;
+	}
 	return item;
 }
 
 CK_RV change_put(struct change *ch, struct object *o)
 {
 	struct entry *e = present(ch, o->ouid);
-	uint64_t before = e && e->object ? e->object->size : 0;
+	uint64_t before = !e ? 0 : e->object ? e->object->size : TOMBSTONE_BYTES;
 	struct change_item *item;
 
 	/* What gets no bigger is welcome even where a quota was lowered. */
@@ -101,8 +104,46 @@ CK_RV change_put(struct change *ch, struct object *o)
 CK_RV change_bury(struct change *ch, const uint8_t ouid[PCIEHSM_OUID_LEN],
 		  const struct version *version)
 {
+	/* Less than any object: where one was, there is room. */
+	if (!present(ch, ouid) && ch->bytes + TOMBSTONE_BYTES > ch->state.size)
+		return CKR_DEVICE_MEMORY;
 	add_item(ch, ouid, version, true);
 	return CKR_OK;
+}
+
+uint32_t change_collect(struct change *ch, uint64_t seq)
+{
+	const struct table *t = &ch->p->table;
+	uint32_t count = 0;
+	struct entry *e;
+	size_t i;
+
+	for (i = 0; i < t->log_count && t->log[i].seq <= seq; i++) {
+		e = table_log_entry(t, i);
+		if (!e || e->object)
+			continue;
+		table_digest_delta(ch->state.sum, e->ouid, &e->version, true, false);
+		ch->state.tombstones--;
+		ch->bytes -= TOMBSTONE_BYTES;
+		count++;
+	}
+	ch->collect = seq;
+	return count;
+}
+
+static bool store_collect(struct change *ch)
+{
+	const struct table *t = &ch->p->table;
+	struct entry *e;
+	size_t i;
+
+	for (i = 0; i < t->log_count && t->log[i].seq <= ch->collect; i++) {
+		e = table_log_entry(t, i);
+		if (e && !e->object &&
+		    !store_delete_object(ch->p->fw->store, ch->p->number, e->no))
+			return false;
+	}
+	return true;
 }
 
 CK_RV change_wipe(struct change *ch)
@@ -112,6 +153,8 @@ CK_RV change_wipe(struct change *ch)
 	memset(ch->state.sum, 0, sizeof(ch->state.sum));
 	ch->state.objects = 0;
 	ch->state.tombstones = 0;
+	/* What peers have seen is gone; who they are is another story from here on. */
+	ch->state.mark_count = 0;
 	return fw_nonce(ch->p->fw, ch->state.incarnation, sizeof(ch->state.incarnation));
 }
 
@@ -142,31 +185,39 @@ static bool store_item(struct change *ch, const struct change_item *item)
 	return ok;
 }
 
-static bool store_all(struct change *ch)
+static CK_RV store_all(struct change *ch)
 {
 	struct store *store = ch->p->fw->store;
 	uint8_t *record = malloc(RECORD_MAX);
 	size_t i, len;
+	CK_RV rv = PCIEHSM_CKR_STORE;
 	bool ok;
 
 	if (!record)
-		return false;
+		return rv;
 	if (!store_begin(store)) {
 		free(record);
-		return false;
+		return rv;
 	}
 	len = partition_state_encode(&ch->state, record);
 	ok = len && store_put_record(store, ch->p->number, record, len);
 	fw_wipe_free(record, RECORD_MAX);
 	if (ok && ch->wipe)
 		ok = store_delete_objects(store, ch->p->number);
-	for (i = 0; ok && i < ch->count; i++)
+	if (ok && ch->collect)
+		ok = store_collect(ch);
+	for (i = 0; ok && i < ch->count; i++) {
 		ok = store_item(ch, &ch->items[i]);
+		if (ok && ch->call && !call_step(ch->call)) {
+			rv = CKR_FUNCTION_CANCELED;
+			ok = false;
+		}
+	}
 	if (!ok) {
 		store_rollback(store);
-		return false;
+		return rv;
 	}
-	return store_commit(store);
+	return store_commit(store) ? CKR_OK : rv;
 }
 
 CK_RV change_commit(struct change *ch)
@@ -176,13 +227,16 @@ CK_RV change_commit(struct change *ch)
 	struct table old;
 	bool wiped = ch->wipe;
 	size_t i;
+	CK_RV rv;
 
-	if (!store_all(ch)) {
+	rv = store_all(ch);
+	if (rv != CKR_OK) {
 		end(ch);
-		return PCIEHSM_CKR_STORE;
+		return rv;
 	}
 	pthread_rwlock_wrlock(&p->lock);
 	p->state = ch->state;
+	partition_publish(p);
 	if (wiped) {
 		old = p->table;
 		table_init(&p->table);
@@ -192,6 +246,8 @@ CK_RV change_commit(struct change *ch)
 		 */
 		atomic_fetch_add(&p->epoch, 1);
 	}
+	if (ch->collect)
+		table_collect(&p->table, ch->collect);
 	for (i = 0; i < ch->count; i++) {
 		item = &ch->items[i];
 		if (item->object)

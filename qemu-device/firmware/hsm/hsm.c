@@ -7,6 +7,7 @@
 #include "core/ops.h"
 #include "hsm/policy.h"
 #include "hsm/role.h"
+#include "message/wire.h"
 
 static uint64_t space_used(struct hsm_fw *fw)
 {
@@ -273,6 +274,29 @@ CK_RV op_partition_resize(struct call *c)
 	pthread_mutex_unlock(&c->fw->admin);
 	partition_put(p);
 	return rv;
+}
+
+CK_RV op_hsm_stats(struct call *c)
+{
+	uint64_t stats[PCIEHSM_STAT_COUNT] = { 0 }, power_on;
+	uint8_t raw[PCIEHSM_STAT_COUNT * 8];
+	struct hsm_fw *fw = c->fw;
+	unsigned int i, n;
+
+	pthread_rwlock_rdlock(&fw->lock);
+	power_on = fw->hsm.power_on;
+	for (i = 0; i < FW_MAX_PARTITIONS; i++)
+		for (n = 0; fw->partitions[i] && n < PCIEHSM_STAT_COUNT; n++)
+			stats[n] += atomic_load_explicit(&fw->partitions[i]->stats[n],
+							 memory_order_relaxed);
+	pthread_rwlock_unlock(&fw->lock);
+	for (n = 0; n < PCIEHSM_STAT_COUNT; n++)
+		wire_put64(raw + n * 8, stats[n]);
+	answer_u64(&c->out, PCIEHSM_F_POWER_ON, power_on);
+	answer_u64(&c->out, PCIEHSM_F_UPTIME, fw_now_ms(fw) - fw->started_at);
+	answer_u64(&c->out, PCIEHSM_F_COMMANDS, atomic_load(&fw->commands));
+	answer_put(&c->out, PCIEHSM_F_STATS, raw, sizeof(raw));
+	return CKR_OK;
 }
 
 CK_RV op_hsm_identity(struct call *c)

@@ -8,6 +8,22 @@
 #include "core/firmware.h"
 #include "hsm/policy.h"
 
+void hsm_publish(struct hsm_fw *fw)
+{
+	uint64_t allowed = 0;
+	unsigned int i;
+
+	for (i = 0; i < POLICY_COUNT; i++)
+		allowed |= (uint64_t)(fw->hsm.policies[i] != 0) << i;
+	atomic_store(&fw->allowed, allowed);
+	atomic_store(&fw->tampered, fw->hsm.tampered);
+}
+
+bool approved_only(struct hsm_fw *fw, struct partition *p)
+{
+	return !hsm_allows(fw, HSM_POLICY_NON_FIPS) || !partition_allows(p, POLICY_NON_FIPS);
+}
+
 CK_RV hsm_change_begin(struct hsm_change *ch, struct hsm_fw *fw)
 {
 	memset(ch, 0, sizeof(*ch));
@@ -110,7 +126,7 @@ CK_RV hsm_change_commit(struct hsm_change *ch, struct events *events)
 	fw->hsm = ch->state;
 	ch->state = old;
 	fw_wipe(&old, sizeof(old));
-	atomic_store(&fw->tampered, fw->hsm.tampered);
+	hsm_publish(fw);
 	/* Within the change, as in change_commit() */
 	if (ch->end_logins)
 		atomic_fetch_add(&fw->epoch, 1);
@@ -121,6 +137,7 @@ CK_RV hsm_change_commit(struct hsm_change *ch, struct events *events)
 		events_add(events, HSM_FW_PARTITION_DELETED, gone[i]->number);
 	}
 	if (ch->create) {
+		partition_publish(ch->create);
 		fw->partitions[ch->create->state.index - 1] = ch->create;
 		events_add(events, HSM_FW_PARTITION_CREATED, ch->create->number);
 		ch->create = NULL;

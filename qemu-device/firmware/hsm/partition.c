@@ -28,6 +28,9 @@ struct partition *partition_new(struct hsm_fw *fw, uint32_t number)
 	atomic_init(&p->gone, false);
 	atomic_init(&p->next_no, 1);
 	atomic_init(&p->epoch, 1);
+	atomic_init(&p->collections, 0);
+	atomic_init(&p->standing, 0);
+	atomic_init(&p->allowed, 0);
 	pthread_mutex_init(&p->auth, NULL);
 	pthread_mutex_init(&p->change, NULL);
 	pthread_rwlock_init(&p->lock, NULL);
@@ -66,6 +69,23 @@ struct partition *partition_find(struct hsm_fw *fw, uint32_t number)
 		}
 	pthread_rwlock_unlock(&fw->lock);
 	return p;
+}
+
+_Static_assert(POLICY_COUNT <= 64 && ROLE_COUNT <= PARTITION_INITIALISED_BIT,
+	       "no room for a bit each");
+
+void partition_publish(struct partition *p)
+{
+	uint64_t standing = (uint64_t)p->state.initialised << PARTITION_INITIALISED_BIT;
+	uint64_t allowed = 0;
+	unsigned int i;
+
+	for (i = 0; i < ROLE_COUNT; i++)
+		standing |= (uint64_t)p->state.roles[i].must_change << i;
+	for (i = 0; i < POLICY_COUNT; i++)
+		allowed |= (uint64_t)(p->state.policies[i] != 0) << i;
+	atomic_store(&p->standing, standing);
+	atomic_store(&p->allowed, allowed);
 }
 
 uint32_t partition_policy(struct partition *p, uint32_t policy)
@@ -148,6 +168,7 @@ int partition_load(struct partition *p)
 		ret = store_load_objects(p->fw->store, p->number, load_object, p);
 	if (ret)
 		return ret;
+	partition_publish(p);
 	table_sort_log(&p->table);
 	/* Rows that were taken away, added, or put back from an older copy */
 	if (memcmp(p->table.sum, p->state.sum, sizeof(p->state.sum)) != 0 ||

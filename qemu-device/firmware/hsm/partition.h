@@ -16,6 +16,9 @@ struct call;
 struct context;
 struct hsm_fw;
 
+/* Above the bits of the roles */
+#define PARTITION_INITIALISED_BIT	32
+
 /**
  * struct partition - one partition
  * @fw:		its card
@@ -28,9 +31,14 @@ struct hsm_fw;
  * @change:	see core/firmware.h
  * @lock:	of @state and @table
  * @state:	what the store's record says
+ * @standing:	what every message asks of @state, so that it need not be locked: bit
+ *		PARTITION_INITIALISED_BIT, and a bit for each role that must change its
+ *		password; partition_publish() sets it
+ * @allowed:	a bit for each policy that is not 0, in the same way
  * @table:	token objects and tombstones
  * @next_no:	for the next object, session objects included
  * @epoch:	grows when roles or contents are destroyed: earlier logins are void
+ * @collections: how often tombstones were collected since power-on
  * @stats:	by enum pciehsm_stat
  */
 struct partition {
@@ -44,9 +52,12 @@ struct partition {
 	pthread_mutex_t		change;
 	pthread_rwlock_t	lock;
 	struct partition_state	state;
+	atomic_uint_fast64_t	standing;
+	atomic_uint_fast64_t	allowed;
 	struct table		table;
 	atomic_uint_fast64_t	next_no;
 	atomic_uint_fast64_t	epoch;
+	atomic_uint_fast64_t	collections;
 	atomic_uint_fast64_t	stats[PCIEHSM_STAT_COUNT];
 };
 
@@ -62,6 +73,27 @@ void partition_put(struct partition *p);
 
 /** partition_find() - the partition of that number, referenced, or NULL */
 struct partition *partition_find(struct hsm_fw *fw, uint32_t number);
+
+/** partition_publish() - @p->state was changed; under @p->lock, or before others see @p */
+void partition_publish(struct partition *p);
+
+/** partition_initialised() - has it a label, a domain and a Partition SO? */
+static inline bool partition_initialised(struct partition *p)
+{
+	return atomic_load(&p->standing) >> PARTITION_INITIALISED_BIT & 1;
+}
+
+/** partition_must_change() - must this role change its password before all else? */
+static inline bool partition_must_change(struct partition *p, uint32_t role)
+{
+	return atomic_load(&p->standing) >> role & 1;
+}
+
+/** partition_allows() - is a policy other than 0? */
+static inline bool partition_allows(struct partition *p, uint32_t policy)
+{
+	return atomic_load(&p->allowed) >> policy & 1;
+}
 
 /** partition_policy() - a policy's present value */
 uint32_t partition_policy(struct partition *p, uint32_t policy);
@@ -99,6 +131,9 @@ struct change_item {
  * @count:	of @items
  * @room:	of @items
  * @bytes:	quota that will be in use
+ * @collect:	tombstones up to this change are forgotten
+ * @call:	NULL, or the message, which hears of progress and may be given up until
+ *		the change is in force
  */
 struct change {
 	struct partition	*p;
@@ -108,6 +143,8 @@ struct change {
 	size_t			count;
 	size_t			room;
 	uint64_t		bytes;
+	uint64_t		collect;
+	struct call		*call;
 };
 
 /**
@@ -133,6 +170,13 @@ CK_RV change_bury(struct change *ch, const uint8_t ouid[PCIEHSM_OUID_LEN],
 		  const struct version *version);
 
 /**
+ * change_collect() - forget all tombstones whose last change is at most @seq
+ *
+ * Alone in its change. Return: how many they are.
+ */
+uint32_t change_collect(struct change *ch, uint64_t seq);
+
+/**
  * change_wipe() - all objects and tombstones go, and the incarnation is another
  *
  * With the commit all logins are void; contexts_purge() must follow.
@@ -143,7 +187,7 @@ CK_RV change_wipe(struct change *ch);
  * change_commit() - make it durable, then visible
  * @ch:		the change, ended in any case
  *
- * Return: CKR_OK, or PCIEHSM_CKR_STORE and nothing happened.
+ * Return: CKR_OK; PCIEHSM_CKR_STORE, CKR_FUNCTION_CANCELED (@ch->call): nothing happened.
  */
 CK_RV change_commit(struct change *ch);
 

@@ -4,6 +4,7 @@
  */
 #include "core/ops.h"
 #include "hsm/domain.h"
+#include "hsm/policy.h"
 #include "hsm/role.h"
 #include "message/wire.h"
 
@@ -15,7 +16,7 @@ CK_RV op_partition_info(struct call *c)
 	char label[LABEL_MAX + 1];
 	uint64_t size, used;
 	uint32_t flags = 0;
-	size_t objects;
+	size_t objects, dead;
 
 	pthread_rwlock_rdlock(&p->lock);
 	memcpy(label, p->state.label, sizeof(label));
@@ -29,6 +30,11 @@ CK_RV op_partition_info(struct call *c)
 	size = p->state.size;
 	used = p->table.bytes;
 	objects = p->table.live;
+	dead = p->table.dead;
+	if (p->state.roles[PCIEHSM_ROLE_LCO].initialised)
+		flags |= PCIEHSM_PARTITION_LCO_INITIALISED;
+	if (p->state.policies[POLICY_HA_RECOVERY])
+		flags |= PCIEHSM_PARTITION_HA_RECOVERY;
 	pthread_rwlock_unlock(&p->lock);
 	for (i = 0; i < PCIEHSM_STAT_COUNT; i++)
 		wire_put64(stats + i * 8, atomic_load_explicit(&p->stats[i], memory_order_relaxed));
@@ -44,6 +50,7 @@ CK_RV op_partition_info(struct call *c)
 	answer_u32(&c->out, PCIEHSM_F_SESSIONS, sessions);
 	answer_put(&c->out, PCIEHSM_F_STATS, stats, sizeof(stats));
 	answer_put(&c->out, PCIEHSM_F_INCARNATION, incarnation, sizeof(incarnation));
+	answer_u32(&c->out, PCIEHSM_F_TOMBSTONES, (uint32_t)dead);
 	return CKR_OK;
 }
 
@@ -149,6 +156,7 @@ CK_RV op_partition_clear(struct call *c)
 	rv = change_begin(&ch, c->part);
 	if (rv != CKR_OK)
 		return rv;
+	ch.call = c;
 	if (atomic_load(&c->part->epoch) != c->epoch)
 		rv = CKR_USER_NOT_LOGGED_IN;
 	/* From the end: then taking them out of the indexes moves nothing. */

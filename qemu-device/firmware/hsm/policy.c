@@ -28,19 +28,27 @@ struct policy {
 
 static const struct policy hsm_policies[] = {
 	{ HSM_POLICY_CLONING, 1, 0, 1, ON },
-	{ HSM_POLICY_NON_FIPS, 1, 1, 1, FIXED },
+	/*
+	 * Destructive in both directions: no key is ever in a card that was made or used
+	 * under other rules than the present ones.
+	 */
+	{ HSM_POLICY_NON_FIPS, 1, 0, 1, ON | OFF },
 	{ HSM_POLICY_RESET_PIN, 0, 0, 1, ON },
 	{ HSM_POLICY_NETWORK_REPLICATION, 1, 1, 1, FIXED },
 	{ HSM_POLICY_TAMPER_DECOMMISSION, 1, 1, 1, FIXED },
+	{ 46, 0, 0, 0, FIXED },		/* disable decommission */
+	{ 50, 0, 0, 0, FIXED },		/* functionality modules */
 };
 
 static const struct policy partition_policies[] = {
 	{ POLICY_PRIVATE_CLONING, 1, 0, 1, ON },
 	{ POLICY_PRIVATE_WRAPPING, 0, 0, 1, ON },
 	{ POLICY_PRIVATE_UNWRAPPING, 1, 0, 1, 0 },
+	{ 3, 0, 0, 0, FIXED },		/* private key masking */
 	{ POLICY_SECRET_CLONING, 1, 0, 1, ON },
 	{ POLICY_SECRET_WRAPPING, 1, 0, 1, ON },
 	{ POLICY_SECRET_UNWRAPPING, 1, 0, 1, 0 },
+	{ 7, 0, 0, 0, FIXED },		/* secret key masking */
 	{ 10, 1, 1, 1, FIXED },		/* multipurpose keys */
 	{ POLICY_CHANGE_ATTRIBUTES, 1, 0, 1, ON },
 	{ 15, 1, 1, 1, FIXED },		/* ignore failed challenge responses */
@@ -56,10 +64,17 @@ static const struct policy partition_policies[] = {
 	{ POLICY_MAX_PIN, PCIEHSM_PIN_MAX, PCIEHSM_PIN_MIN, PCIEHSM_PIN_MAX, 0 },
 	{ POLICY_KEY_MANAGEMENT, 1, 0, 1, ON },
 	{ 29, 1, 1, 1, FIXED },		/* RSA signing without confirmation */
+	{ 31, 0, 0, 0, FIXED },		/* private key unmasking */
+	{ 32, 0, 0, 0, FIXED },		/* secret key unmasking */
 	{ POLICY_RSA_PKCS, 1, 0, 1, ON },
 	{ 34, 1, 1, 1, FIXED },		/* CBC-PAD (un)wraps keys of any size */
+	{ 37, 0, 0, 0, FIXED },		/* force secure trusted channel */
 	{ 39, 0, 0, 0, FIXED },		/* start/end date attributes */
 	{ 40, 0, 0, 0, FIXED },		/* per-key authorization data */
+	{ 41, 0, 0, 0, FIXED },		/* partition version */
+	{ 42, 0, 0, 0, FIXED },		/* CPv1 */
+	{ POLICY_NON_FIPS, 1, 0, 1, ON | OFF },
+	{ 44, 0, 0, 0, FIXED },		/* extended domain management */
 };
 
 #define COUNT(table)	(sizeof(table) / sizeof((table)[0]))
@@ -84,6 +99,20 @@ void policy_partition_defaults(uint32_t *policies)
 	defaults(partition_policies, COUNT(partition_policies), policies);
 }
 
+/* A partition is never less strict than its HSM: what follows from the HSM's policies */
+static bool held_down(struct hsm_fw *fw, uint32_t id)
+{
+	switch (id) {
+	case POLICY_PRIVATE_CLONING:
+	case POLICY_SECRET_CLONING:
+		return !hsm_allows(fw, HSM_POLICY_CLONING);
+	case POLICY_NON_FIPS:
+		return !hsm_allows(fw, HSM_POLICY_NON_FIPS);
+	default:
+		return false;
+	}
+}
+
 static void put_table(struct call *c, const struct policy *table, size_t count,
 		      const uint32_t *policies)
 {
@@ -101,12 +130,15 @@ static void put_table(struct call *c, const struct policy *table, size_t count,
 
 CK_RV op_policy_get(struct call *c)
 {
-	uint32_t policies[POLICY_COUNT];
+	uint32_t policies[POLICY_COUNT], i;
 
 	if (c->part) {
 		pthread_rwlock_rdlock(&c->part->lock);
 		memcpy(policies, c->part->state.policies, sizeof(policies));
 		pthread_rwlock_unlock(&c->part->lock);
+		for (i = 0; i < POLICY_COUNT; i++)
+			if (held_down(c->fw, i))
+				policies[i] = 0;
 		put_table(c, partition_policies, COUNT(partition_policies), policies);
 	} else {
 		pthread_rwlock_rdlock(&c->fw->lock);
@@ -160,6 +192,15 @@ static CK_RV set_hsm(struct call *c, uint32_t id, uint32_t value)
 	return hsm_change_commit(&ch, &c->events);
 }
 
+/* With the least length above the greatest nobody could ever set a password again. */
+static bool pin_lengths_sound(const uint32_t *policies, uint32_t id, uint32_t value)
+{
+	uint32_t min = id == POLICY_MIN_PIN ? value : policies[POLICY_MIN_PIN];
+	uint32_t max = id == POLICY_MAX_PIN ? value : policies[POLICY_MAX_PIN];
+
+	return 255 - min <= max;
+}
+
 static CK_RV set_partition(struct call *c, uint32_t id, uint32_t value)
 {
 	const struct policy *policy;
@@ -175,6 +216,10 @@ static CK_RV set_partition(struct call *c, uint32_t id, uint32_t value)
 	wipe = destroys(policy, ch.state.policies[id], value);
 	if (atomic_load(&c->part->epoch) != c->epoch)
 		rv = CKR_USER_NOT_LOGGED_IN;
+	else if (!pin_lengths_sound(ch.state.policies, id, value))
+		rv = CKR_ARGUMENTS_BAD;
+	else if (value && held_down(c->fw, id))
+		rv = PCIEHSM_CKR_POLICY;
 	else if (wipe)
 		rv = change_wipe(&ch);
 	if (rv != CKR_OK) {

@@ -31,6 +31,7 @@
 #define POLICY_MAX_PIN			26
 #define POLICY_KEY_MANAGEMENT		28
 #define POLICY_RSA_PKCS			33
+#define POLICY_NON_FIPS			43
 
 /** policy_hsm_defaults() - the values of a new HSM */
 void policy_hsm_defaults(uint32_t *policies);

@@ -313,9 +313,10 @@ CK_RV op_login(struct call *c)
 	/* It may have changed while others were asked for their passwords. */
 	c->epoch = epoch_of(c);
 	rv = role_verify(c, role, PCIEHSM_F_PIN);
-	role_auth_unlock(c);
+	/* Before others can change the password, and end its logins */
 	if (rv == CKR_OK)
 		rv = set_login(c, role);
+	role_auth_unlock(c);
 	if (rv == CKR_OK)
 		answer_u32(&c->out, PCIEHSM_F_FLAGS,
 			   must_change(c, role) ? PCIEHSM_LOGIN_MUST_CHANGE : 0);
@@ -365,7 +366,11 @@ static CK_RV install(struct call *c, uint32_t role, const struct role *made, boo
 		return fresh ? CKR_ACTION_PROHIBITED : CKR_USER_PIN_NOT_INITIALIZED;
 	}
 	rc.roles[role] = *made;
-	return role_change_commit(&rc);
+	rv = role_change_commit(&rc);
+	/* Who came in with the old password is not let to stay with it. */
+	if (rv == CKR_OK)
+		contexts_end_role(&c->fw->contexts, c->part, role, c->ctx);
+	return rv;
 }
 
 static CK_RV install_new(struct call *c, uint32_t role, uint16_t id, bool change, bool fresh)

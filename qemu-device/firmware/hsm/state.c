@@ -6,7 +6,8 @@
 #include "hsm/policy.h"
 #include "message/wire.h"
 
-#define STATE_FORMAT	1
+/* Of records: 1 had no marks of peers */
+#define STATE_FORMAT	2
 
 /* A record is a sequence of numbers and of byte strings with their length. */
 struct cursor {
@@ -112,13 +113,28 @@ static void label(struct cursor *c, char *text)
 	text[LABEL_MAX] = '\0';
 }
 
-static void format(struct cursor *c)
+/* The format of what is read; what is written has the newest. */
+static uint32_t format(struct cursor *c)
 {
 	uint32_t v = STATE_FORMAT;
 
 	number32(c, &v);
-	if (v != STATE_FORMAT)
+	if (v < 1 || v > STATE_FORMAT)
 		c->failed = true;
+	return v;
+}
+
+static void marks(struct cursor *c, struct partition_state *s)
+{
+	unsigned int i;
+
+	number32(c, &s->mark_count);
+	if (s->mark_count > PCIEHSM_PEERS_MAX)
+		c->failed = true;
+	for (i = 0; !c->failed && i < s->mark_count; i++) {
+		number(c, &s->marks[i].serial);
+		number(c, &s->marks[i].seq);
+	}
 }
 
 static void hsm(struct cursor *c, struct hsm_state *s)
@@ -137,9 +153,9 @@ static void hsm(struct cursor *c, struct hsm_state *s)
 
 static void partition(struct cursor *c, struct partition_state *s)
 {
+	uint32_t v = format(c);
 	unsigned int i;
 
-	format(c);
 	number32(c, &s->index);
 	number(c, &s->size);
 	boolean(c, &s->initialised);
@@ -152,6 +168,8 @@ static void partition(struct cursor *c, struct partition_state *s)
 		number(c, &s->sum[i]);
 	number32(c, &s->objects);
 	number32(c, &s->tombstones);
+	if (v >= 2)
+		marks(c, s);
 }
 
 size_t hsm_state_encode(const struct hsm_state *state, uint8_t *out)

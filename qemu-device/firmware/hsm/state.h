@@ -60,6 +60,12 @@ struct hsm_state {
 	size_t		certs_len;
 };
 
+/** struct mark - a peer and how far it has followed this partition's change log */
+struct mark {
+	uint64_t	serial;
+	uint64_t	seq;
+};
+
 /**
  * struct partition_state - a partition
  * @index:		1 to max_partitions
@@ -68,8 +74,10 @@ struct hsm_state {
  * @sum:		of the digest over all objects and tombstones, see objects/table.h
  * @objects:		how many objects the store must have
  * @tombstones:		and tombstones
+ * @mark_count:		peers
+ * @marks:		and what they have seen
  *
- * The last four make a store noticeable in which rows were deleted, restored
+ * @seq to @tombstones make a store noticeable in which rows were deleted, restored
  * from an older copy or added.
  */
 struct partition_state {
@@ -85,6 +93,8 @@ struct partition_state {
 	uint64_t	sum[4];
 	uint32_t	objects;
 	uint32_t	tombstones;
+	uint32_t	mark_count;
+	struct mark	marks[PCIEHSM_PEERS_MAX];
 };
 
 /* The greatest record; the store has buffers of this size. */

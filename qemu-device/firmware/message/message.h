@@ -32,12 +32,36 @@ struct field {
 	const uint8_t	*data;
 };
 
+/* Field ids are few and far between: 0x0Gnn and 0x0G80 + nn, nn below 32. */
+#define MESSAGE_GROUPS		6
+#define MESSAGE_PLACES		(MESSAGE_GROUPS * 64)
+
+/**
+ * struct message - a request taken apart
+ * @op:		enum pciehsm_op
+ * @session:	of the header
+ * @count:	of @fields
+ * @there:	by message_place() of an id, a bit: the field is there
+ * @place:	by the same, for those: index into @fields. Every handler asks for several
+ *		fields by their ids.
+ * @fields:	in the order of the message
+ */
 struct message {
 	uint32_t	op;
 	uint32_t	session;
 	unsigned int	count;
+	uint64_t	there[MESSAGE_GROUPS];
+	uint8_t		place[MESSAGE_PLACES];
 	struct field	fields[MESSAGE_MAX_FIELDS];
 };
+
+/** message_place() - where a field of that id is noted; MESSAGE_PLACES: no field has such an id */
+static inline unsigned int message_place(uint16_t id)
+{
+	if (id >= MESSAGE_GROUPS << 8 || id & 0x60)
+		return MESSAGE_PLACES;
+	return (id >> 8) * 64U + (id >> 2 & 0x20) + (id & 0x1f);
+}
 
 /* The fields that an operation takes: ids with these marks, ended by 0. */
 #define FIELD_OPTIONAL		0x8000

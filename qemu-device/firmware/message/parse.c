@@ -2,6 +2,8 @@
 /*
  * The strict parser of requests.
  */
+#include <string.h>
+
 #include "message/message.h"
 #include "message/template.h"
 #include "message/text.h"
@@ -30,6 +32,7 @@ static const struct shape {
 	[PCIEHSM_F_DATA] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
 	[PCIEHSM_F_SEED] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
 	[PCIEHSM_F_LABEL] = { true, KIND_TEXT, 1, 32 },
+	[PCIEHSM_F_SERIAL] = { true, KIND_TEXT, 1, 24 },
 	[PCIEHSM_F_NUMBER] = { true, KIND_U32, 4, 4 },
 	[PCIEHSM_F_SIZE] = { true, KIND_U64, 8, 8 },
 	[PCIEHSM_F_ROLE] = { true, KIND_U32, 4, 4 },
@@ -72,6 +75,9 @@ static const struct shape {
 	[PCIEHSM_F_P_CONTEXT] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
 	[PCIEHSM_F_P_PREHASH] = { true, KIND_U32, 4, 4 },
 	[PCIEHSM_F_SEQ] = { true, KIND_U64, 8, 8 },
+	[PCIEHSM_F_SERIALS] = { true, KIND_BYTES, 0, 8 * PCIEHSM_PEERS_MAX },
+	[PCIEHSM_F_NONCE] = { true, KIND_BYTES, 8, 64 },
+	[PCIEHSM_F_AUDIT_MASK] = { true, KIND_U32, 4, 4 },
 	[PCIEHSM_F_CHANNEL] = { true, KIND_U32, 4, 4 },
 	[PCIEHSM_F_OFFER] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
 	[PCIEHSM_F_HELLO] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
@@ -157,22 +163,32 @@ static bool takes_it(const uint16_t *takes, uint16_t id)
 	return false;
 }
 
+static bool is_there(const struct message *msg, unsigned int place)
+{
+	return msg->there[place / 64] >> place % 64 & 1;
+}
+
 CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
 		      const uint16_t *takes)
 {
 	struct field_iter it = { data + sizeof(struct pciehsm_msg), data + len };
+	unsigned int place;
 	struct field f;
 	int rc;
 
 	msg->op = wire_get32(data + offsetof(struct pciehsm_msg, op));
 	msg->session = wire_get32(data + offsetof(struct pciehsm_msg, session));
 	msg->count = 0;
+	memset(msg->there, 0, sizeof(msg->there));
 	if (wire_get32(data + offsetof(struct pciehsm_msg, rv)) != 0)
 		return CKR_ARGUMENTS_BAD;
 	while ((rc = field_next(&it, &f)) > 0) {
-		if (!takes_it(takes, f.id) || message_has(msg, f.id) || !fits(&f) ||
-		    msg->count == MESSAGE_MAX_FIELDS)
+		place = message_place(f.id);
+		if (place == MESSAGE_PLACES || is_there(msg, place) || !takes_it(takes, f.id) ||
+		    !fits(&f) || msg->count == MESSAGE_MAX_FIELDS)
 			return CKR_ARGUMENTS_BAD;
+		msg->there[place / 64] |= 1ULL << place % 64;
+		msg->place[place] = (uint8_t)msg->count;
 		msg->fields[msg->count++] = f;
 	}
 	if (rc < 0)
@@ -186,12 +202,11 @@ CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
 
 const struct field *message_field(const struct message *msg, uint16_t id)
 {
-	unsigned int i;
+	unsigned int place = message_place(id);
 
-	for (i = 0; i < msg->count; i++)
-		if (msg->fields[i].id == id)
-			return &msg->fields[i];
-	return NULL;
+	if (place == MESSAGE_PLACES || !is_there(msg, place))
+		return NULL;
+	return &msg->fields[msg->place[place]];
 }
 
 bool message_has(const struct message *msg, uint16_t id)

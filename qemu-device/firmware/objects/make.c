@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "objects/make.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "hsm/policy.h"
@@ -155,7 +156,7 @@ CK_RV make_allowed(const struct making *m, const struct fw_attrs *attrs)
 	if (!access_creates(m->c->role, flags))
 		return CKR_USER_NOT_LOGGED_IN;
 	fw_attrs_get_ulong(attrs, CKA_CLASS, &class);
-	if (class != CKO_DATA && class != CKO_CERTIFICATE &&
+	if (class != CKO_DATA && class != CKO_CERTIFICATE && class != CKO_DOMAIN_PARAMETERS &&
 	    !partition_policy(m->c->part, POLICY_KEY_MANAGEMENT))
 		return PCIEHSM_CKR_POLICY;
 	return CKR_OK;
@@ -190,6 +191,26 @@ CK_RV make_session_object(struct call *c, struct object *o)
 	return rv;
 }
 
+/* Keys that were generated here say so for ever, wherever they are cloned to. */
+static CK_RV put_origin(struct call *c, struct fw_attrs *attrs)
+{
+	struct hsm_fw *fw = c->fw;
+	char origin[sizeof(fw->serial_text) + 1];
+	uint64_t class = 0;
+	bool clonable;
+
+	if (c->spec->op != PCIEHSM_OP_GENERATE_KEY && c->spec->op != PCIEHSM_OP_GENERATE_KEY_PAIR)
+		return CKR_OK;
+	fw_attrs_get_ulong(attrs, CKA_CLASS, &class);
+	if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
+		return CKR_OK;
+	clonable = hsm_allows(fw, HSM_POLICY_CLONING) &&
+		   partition_allows(c->part, class == CKO_PRIVATE_KEY ? POLICY_PRIVATE_CLONING :
+								        POLICY_SECRET_CLONING);
+	snprintf(origin, sizeof(origin), "%s%s", fw->serial_text, clonable ? "" : "!");
+	return fw_attrs_put(attrs, PCIEHSM_CKA_ORIGIN, origin, strlen(origin));
+}
+
 static CK_RV build(struct making *m, struct object *objects[2])
 {
 	struct version version = { m->counter, m->c->part->serial };
@@ -198,6 +219,8 @@ static CK_RV build(struct making *m, struct object *objects[2])
 
 	for (i = 0; rv == CKR_OK && i < m->count; i++) {
 		rv = rules_unique_id(&m->attrs[i], m->ouid[i]);
+		if (rv == CKR_OK)
+			rv = put_origin(m->c, &m->attrs[i]);
 		if (rv == CKR_OK && attrs_encoded_len(&m->attrs[i]) > OBJECT_MAX)
 			rv = CKR_DEVICE_MEMORY;
 		if (rv != CKR_OK)

@@ -76,7 +76,9 @@ static CK_RV create(struct call *c, struct making *m)
 		rv = rules_defaults(attrs, class);
 	if (rv == CKR_OK)
 		rv = make_allowed(m, attrs);
-	if (rv == CKR_OK && class != CKO_DATA && class != CKO_CERTIFICATE)
+	if (rv == CKR_OK && class == CKO_DOMAIN_PARAMETERS)
+		rv = rules_check_domain(attrs);
+	else if (rv == CKR_OK && class != CKO_DATA && class != CKO_CERTIFICATE)
 		rv = complete_key(m);
 	if (rv == CKR_OK)
 		rv = make_commit(m);
@@ -104,15 +106,28 @@ static struct object *named(struct call *c)
 	return partition_object(c, message_bytes(&c->in, PCIEHSM_F_OBJECT, &len));
 }
 
-/* A copy with another use would be a way around the policy: it is one for both. */
-static CK_RV policy_allows(struct call *c, const struct fw_attrs *change)
+/*
+ * A copy with another use would be a way around the policy: it is one for both. And
+ * a key is given another use by CO alone: who may not change it could copy it into a
+ * session and change the copy.
+ */
+static CK_RV policy_allows(struct call *c, const struct fw_attrs *attrs,
+			   const struct fw_attrs *change)
 {
+	bool allowed = partition_policy(c->part, POLICY_CHANGE_ATTRIBUTES);
+	const struct fw_attr *a;
 	unsigned int i;
 
-	if (!partition_policy(c->part, POLICY_CHANGE_ATTRIBUTES))
-		for (i = 0; i < change->count; i++)
-			if (rules_usage_attr(change->list[i].type))
-				return PCIEHSM_CKR_POLICY;
+	for (i = 0; i < change->count; i++) {
+		a = &change->list[i];
+		if (!rules_usage_attr(a->type))
+			continue;
+		if (!allowed)
+			return PCIEHSM_CKR_POLICY;
+		if (c->role != PCIEHSM_ROLE_CO && a->len == 1 && fw_attr_value(a)[0] &&
+		    !fw_attrs_get_bool(attrs, a->type, false))
+			return CKR_ATTRIBUTE_READ_ONLY;
+	}
 	return CKR_OK;
 }
 
@@ -125,7 +140,7 @@ static CK_RV copy(struct call *c, struct making *m, const struct object *from)
 		return CKR_ACTION_PROHIBITED;
 	rv = template_of(c, &change);
 	if (rv == CKR_OK)
-		rv = policy_allows(c, &change);
+		rv = policy_allows(c, &from->attrs, &change);
 	if (rv == CKR_OK)
 		rv = fw_attrs_copy(&m->attrs[0], &from->attrs);
 	if (rv == CKR_OK)
@@ -341,7 +356,7 @@ static CK_RV may_change(struct call *c, const struct object *o, const struct fw_
 		return CKR_USER_NOT_LOGGED_IN;
 	if (!(o->flags & OBJ_MODIFIABLE))
 		return CKR_ACTION_PROHIBITED;
-	return policy_allows(c, change);
+	return policy_allows(c, &o->attrs, change);
 }
 
 /* The next version of @o; the key that was made of it is still good. */

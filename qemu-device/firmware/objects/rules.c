@@ -21,7 +21,8 @@ enum form {
 #define PUBLIC		(1U << CKO_PUBLIC_KEY)
 #define PRIVATE		(1U << CKO_PRIVATE_KEY)
 #define SECRET		(1U << CKO_SECRET_KEY)
-#define ANY		(DATA | CERT | PUBLIC | PRIVATE | SECRET)
+#define DOMAIN		(1U << CKO_DOMAIN_PARAMETERS)
+#define ANY		(DATA | CERT | PUBLIC | PRIVATE | SECRET | DOMAIN)
 #define KEYS		(PUBLIC | PRIVATE | SECRET)
 
 /* The card's own: no template may name it. */
@@ -58,7 +59,7 @@ static const struct rule {
 	/* every object */
 	{ CKA_CLASS, FORM_ULONG, ANY, R_REQUIRED },
 	{ CKA_TOKEN, FORM_BOOL, ANY, R_COPY | R_FALSE },
-	{ CKA_PRIVATE, FORM_BOOL, DATA | CERT | PUBLIC, R_COPY | R_UP | R_FALSE },
+	{ CKA_PRIVATE, FORM_BOOL, DATA | CERT | PUBLIC | DOMAIN, R_COPY | R_UP | R_FALSE },
 	{ CKA_PRIVATE, FORM_BOOL, PRIVATE | SECRET, R_COPY | R_UP | R_TRUE },
 	{ CKA_LABEL, FORM_BYTES, ANY, R_SET | R_EMPTY },
 	{ CKA_UNIQUE_ID, FORM_BYTES, ANY, R_INTERNAL },
@@ -124,6 +125,18 @@ static const struct rule {
 	{ CKA_ALWAYS_AUTHENTICATE, FORM_BOOL, PRIVATE, R_FALSE | R_ONLY_FALSE },
 	{ CKA_CHECK_VALUE, FORM_BYTES, SECRET, 0 },
 
+	{ PCIEHSM_CKA_ORIGIN, FORM_BYTES, PRIVATE | SECRET, R_INTERNAL },
+
+	/* domain parameters: which of them must be there, rules_check_domain() knows */
+	{ CKA_KEY_TYPE, FORM_ULONG, DOMAIN, R_REQUIRED },
+	{ CKA_LOCAL, FORM_BOOL, DOMAIN, R_INTERNAL | R_FALSE },
+	{ CKA_EC_PARAMS, FORM_BYTES, DOMAIN, 0 },
+	{ CKA_PRIME, FORM_BYTES, DOMAIN, 0 },
+	{ CKA_SUBPRIME, FORM_BYTES, DOMAIN, 0 },
+	{ CKA_BASE, FORM_BYTES, DOMAIN, 0 },
+	{ CKA_PRIME_BITS, FORM_ULONG, DOMAIN, R_FOLLOWS },
+	{ CKA_SUB_PRIME_BITS, FORM_ULONG, DOMAIN, R_FOLLOWS },
+
 	/* what keys consist of */
 	{ CKA_MODULUS, FORM_BYTES, PUBLIC | PRIVATE, R_MATERIAL },
 	{ CKA_MODULUS_BITS, FORM_ULONG, PUBLIC, R_MATERIAL | R_FOLLOWS },
@@ -150,6 +163,11 @@ static const struct rule *rule_of(uint32_t type, uint64_t class)
 		if (rules[i].type == type && (rules[i].classes & (1U << class)))
 			return &rules[i];
 	return NULL;
+}
+
+static bool class_known(uint64_t class)
+{
+	return class <= CKO_DOMAIN_PARAMETERS && (ANY & (1U << class));
 }
 
 static bool date_valid(const uint8_t *d)
@@ -247,7 +265,7 @@ CK_RV rules_check(const struct fw_attrs *attrs, uint64_t class, enum rules_for h
 	unsigned int i;
 	CK_RV rv;
 
-	if (class > CKO_SECRET_KEY)
+	if (!class_known(class))
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	have_type = fw_attrs_get_ulong(attrs, CKA_KEY_TYPE, &key_type);
 	for (i = 0; i < attrs->count; i++) {
@@ -263,13 +281,82 @@ CK_RV rules_check(const struct fw_attrs *attrs, uint64_t class, enum rules_for h
 	return CKR_OK;
 }
 
+/* Bits of a big integer, which has no leading zeroes */
+static uint64_t bits_of(const struct fw_bytes *n)
+{
+	uint64_t bits = n->len * 8;
+	uint8_t top = n->len ? n->p[0] : 0;
+
+	if (!n->len)
+		return 0;
+	for (; !(top & 0x80) && bits; bits--)
+		top <<= 1;
+	return bits;
+}
+
+static const struct {
+	uint64_t	key_type;
+	uint32_t	has[3];		/* which of the attributes below it must have */
+} domains[] = {
+	{ CKK_EC, { CKA_EC_PARAMS } },
+	{ CKK_DH, { CKA_PRIME, CKA_BASE } },
+	{ CKK_DSA, { CKA_PRIME, CKA_SUBPRIME, CKA_BASE } },
+	{ CKK_X9_42_DH, { CKA_PRIME, CKA_SUBPRIME, CKA_BASE } },
+};
+
+static const uint32_t domain_attrs[] = { CKA_EC_PARAMS, CKA_PRIME, CKA_SUBPRIME, CKA_BASE };
+
+static bool domain_has(size_t domain, uint32_t type)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		if (domains[domain].has[i] == type)
+			return true;
+	return false;
+}
+
+CK_RV rules_check_domain(struct fw_attrs *attrs)
+{
+	struct fw_bytes value, prime = { 0 }, subprime = { 0 };
+	uint64_t key_type = 0;
+	size_t d, i;
+	CK_RV rv;
+
+	fw_attrs_get_ulong(attrs, CKA_KEY_TYPE, &key_type);
+	for (d = 0; d < sizeof(domains) / sizeof(domains[0]); d++)
+		if (domains[d].key_type == key_type)
+			break;
+	if (d == sizeof(domains) / sizeof(domains[0]))
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	for (i = 0; i < sizeof(domain_attrs) / sizeof(domain_attrs[0]); i++) {
+		bool has = fw_attrs_get(attrs, domain_attrs[i], &value);
+
+		if (has && !domain_has(d, domain_attrs[i]))
+			return CKR_TEMPLATE_INCONSISTENT;
+		if (!has && domain_has(d, domain_attrs[i]))
+			return CKR_TEMPLATE_INCOMPLETE;
+		if (has && (!value.len || (domain_attrs[i] != CKA_EC_PARAMS && !value.p[0])))
+			return CKR_ATTRIBUTE_VALUE_INVALID;
+	}
+	if (fw_attrs_get(attrs, CKA_PRIME, &prime)) {
+		rv = fw_attrs_put_ulong(attrs, CKA_PRIME_BITS, bits_of(&prime));
+		if (rv != CKR_OK)
+			return rv;
+	}
+	/* After the set has changed, looked up again */
+	if (key_type != CKK_DH && fw_attrs_get(attrs, CKA_SUBPRIME, &subprime))
+		return fw_attrs_put_ulong(attrs, CKA_SUB_PRIME_BITS, bits_of(&subprime));
+	return CKR_OK;
+}
+
 bool rules_sound(const struct fw_attrs *attrs)
 {
 	const struct rule *r;
 	uint64_t class;
 	unsigned int i;
 
-	if (!fw_attrs_get_ulong(attrs, CKA_CLASS, &class) || class > CKO_SECRET_KEY)
+	if (!fw_attrs_get_ulong(attrs, CKA_CLASS, &class) || !class_known(class))
 		return false;
 	for (i = 0; i < attrs->count; i++) {
 		r = rule_of(attrs->list[i].type, class);

@@ -34,6 +34,14 @@ enum rules_for {
 CK_RV rules_check(const struct fw_attrs *attrs, uint64_t class, enum rules_for how);
 
 /**
+ * rules_check_domain() - are these domain parameters complete? Adds the bits that follow.
+ *
+ * Return: CKR_OK, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCOMPLETE,
+ * CKR_TEMPLATE_INCONSISTENT, CKR_HOST_MEMORY.
+ */
+CK_RV rules_check_domain(struct fw_attrs *attrs);
+
+/**
  * rules_sound() - could this be an object of ours?
  * @attrs:	all attributes, as another card had them
  *

@@ -373,10 +373,12 @@ static void forget_state(struct table *t, struct entry *e)
 
 	if (e->seq)
 		table_digest_delta(t->sum, e->ouid, &e->version, deleted, false);
-	if (deleted)
+	if (deleted) {
 		t->dead--;
-	else
+		t->bytes -= TOMBSTONE_BYTES;
+	} else {
 		detach(t, e);
+	}
 }
 
 void table_set(struct table *t, struct object *o, uint64_t seq)
@@ -406,19 +408,51 @@ void table_bury(struct table *t, const uint8_t ouid[PCIEHSM_OUID_LEN],
 		e = new_entry(t, ouid, no);
 	e->version = *version;
 	t->dead++;
+	t->bytes += TOMBSTONE_BYTES;
 	table_digest_delta(t->sum, e->ouid, &e->version, true, true);
 	log_change(t, e, seq);
 }
 
-void table_remove(struct table *t, struct entry *e)
+static void unlink_entry(struct table *t, struct entry *e)
 {
 	struct entry **slot = &t->buckets[ouid_hash(t, e->ouid) & (t->bucket_count - 1)];
 
-	forget_state(t, e);
 	while (*slot != e)
 		slot = &(*slot)->next;
 	*slot = e->next;
+}
+
+void table_remove(struct table *t, struct entry *e)
+{
+	forget_state(t, e);
+	unlink_entry(t, e);
 	free(e);
+}
+
+void table_collect(struct table *t, uint64_t seq)
+{
+	struct entry *e, *gone = NULL;
+	size_t i, n = 0;
+
+	for (i = 0; i < t->log_count && t->log[i].seq <= seq; i++) {
+		e = table_log_entry(t, i);
+		if (!e || e->object)
+			continue;
+		forget_state(t, e);
+		unlink_entry(t, e);
+		e->seq = 0;
+		e->next = gone;
+		gone = e;
+	}
+	/* Older slots may be theirs, too: none stays. */
+	for (i = 0; i < t->log_count; i++)
+		if (t->log[i].entry->seq == t->log[i].seq)
+			t->log[n++] = t->log[i];
+	t->log_count = n;
+	while ((e = gone)) {
+		gone = e->next;
+		free(e);
+	}
 }
 
 void table_clear(struct table *t)

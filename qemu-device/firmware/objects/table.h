@@ -13,6 +13,7 @@
 #define FIRMWARE_OBJECTS_TABLE_H
 
 #include "objects/object.h"
+#include "store/store.h"
 
 /**
  * struct entry - an OUID that the table knows
@@ -103,6 +104,12 @@ void table_bury(struct table *t, const uint8_t ouid[PCIEHSM_OUID_LEN],
 
 /** table_remove() - forget an object without a trace (session objects) */
 void table_remove(struct table *t, struct entry *e);
+
+/** TOMBSTONE_BYTES - what a tombstone takes of the quota: less than any object */
+#define TOMBSTONE_BYTES		store_object_size(0)
+
+/** table_collect() - forget all tombstones whose last change is at most @seq */
+void table_collect(struct table *t, uint64_t seq);
 
 /** table_digest_delta() - what @sum becomes when an entry goes from one state to another */
 void table_digest_delta(uint64_t sum[4], const uint8_t ouid[PCIEHSM_OUID_LEN],

@@ -7,6 +7,7 @@
  *           damaged file), "key" (the store's own master key, if it has one)
  *   record  number -> counter, sealed state; number -1 is the root
  *   object  id = partition << 40 | no -> one object or tombstone
+ *   audit   seq -> one line of the audit log (since schema 2)
  * An object's id puts a partition's rows next to each other, so that loading
  * and deleting a partition need no index.
  */
@@ -24,7 +25,7 @@
 #include "hsm/state.h"
 #include "message/wire.h"
 
-#define STORE_SCHEMA		1
+#define STORE_SCHEMA		2
 #define STORE_APPLICATION	0x7048534d	/* "pHSM" */
 #define ROOT_RECORD		(-1)
 #define NO_BITS			40
@@ -45,6 +46,10 @@ enum statement {
 	ST_PUT_OBJECT,
 	ST_LIST_OBJECTS,
 	ST_DELETE_OBJECTS,
+	ST_DELETE_OBJECT,
+	ST_PUT_AUDIT,
+	ST_GET_AUDIT,
+	ST_DELETE_AUDIT,
 	ST_PUT_META,
 	ST_GET_META,
 	ST_COUNT,
@@ -66,6 +71,10 @@ static const char *const statements[ST_COUNT] = {
 	[ST_LIST_OBJECTS] = "SELECT id, seq, counter, writer, deleted, ouid, sealed FROM object "
 			    "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
 	[ST_DELETE_OBJECTS] = "DELETE FROM object WHERE id BETWEEN ?1 AND ?2",
+	[ST_DELETE_OBJECT] = "DELETE FROM object WHERE id = ?1",
+	[ST_PUT_AUDIT]	= "INSERT INTO audit (seq, sealed) VALUES (?1, ?2)",
+	[ST_GET_AUDIT]	= "SELECT sealed FROM audit WHERE seq = ?1",
+	[ST_DELETE_AUDIT] = "DELETE FROM audit WHERE seq < ?1",
 	[ST_PUT_META]	= "INSERT INTO meta (name, value) VALUES (?1, ?2)",
 	[ST_GET_META]	= "SELECT value FROM meta WHERE name = ?1",
 };
@@ -144,6 +153,14 @@ static size_t object_aad(const struct store *s, const struct store_object *o, ui
 	wire_put64(out + 72, o->writer);
 	wire_put64(out + 80, o->deleted);
 	return 88;
+}
+
+static size_t audit_aad(const struct store *s, uint64_t seq, uint8_t *out)
+{
+	memcpy(out, "audit v1\0\0\0\0\0\0\0\0", 16);
+	wire_put64(out + 16, s->serial);
+	wire_put64(out + 24, seq);
+	return 32;
 }
 
 /* ---- the chain of records ---- */
@@ -252,7 +269,8 @@ int store_partitions(struct store *s, uint32_t *numbers, unsigned int max)
 	unsigned int i, n = 0;
 
 	for (i = 0; i < s->now.count; i++) {
-		if (s->now.records[i].number == STORE_HSM_RECORD)
+		if (s->now.records[i].number == STORE_HSM_RECORD ||
+		    s->now.records[i].number == STORE_AUDIT_RECORD)
 			continue;
 		if (n == max)
 			return -EBADMSG;
@@ -358,6 +376,76 @@ bool store_delete_objects(struct store *s, uint32_t number)
 		return false;
 	id_range(st, number);
 	return run(st);
+}
+
+bool store_delete_object(struct store *s, uint32_t partition, uint64_t no)
+{
+	sqlite3_stmt *st = statement(s, ST_DELETE_OBJECT);
+
+	if (!st)
+		return false;
+	bind_u64(st, 1, (uint64_t)partition << NO_BITS | no);
+	return run(st);
+}
+
+/* ---- audit log ---- */
+
+bool store_put_audit(struct store *s, uint64_t seq, const uint8_t *plain, size_t len)
+{
+	uint8_t aad[32], sealed[STORE_AUDIT_MAX + FW_SEAL_OVERHEAD];
+	struct fw_bytes a = { aad, audit_aad(s, seq, aad) };
+	struct fw_bytes p = { plain, len };
+	sqlite3_stmt *st = statement(s, ST_PUT_AUDIT);
+
+	if (len > STORE_AUDIT_MAX || !st || fw_seal(s->key, a, p, sealed) != CKR_OK)
+		return false;
+	bind_u64(st, 1, seq);
+	sqlite3_bind_blob(st, 2, sealed, (int)(len + FW_SEAL_OVERHEAD), SQLITE_STATIC);
+	return run(st);
+}
+
+bool store_get_audit(struct store *s, uint64_t seq, uint8_t *plain, size_t *len)
+{
+	sqlite3_stmt *st = statement(s, ST_GET_AUDIT);
+	struct fw_bytes sealed;
+	uint8_t aad[32];
+	struct fw_bytes a = { aad, audit_aad(s, seq, aad) };
+	bool ok = false;
+
+	if (!st)
+		return false;
+	bind_u64(st, 1, seq);
+	if (sqlite3_step(st) == SQLITE_ROW) {
+		sealed.p = sqlite3_column_blob(st, 0);
+		sealed.len = (size_t)sqlite3_column_bytes(st, 0);
+		ok = sealed.len >= FW_SEAL_OVERHEAD &&
+		     sealed.len <= STORE_AUDIT_MAX + FW_SEAL_OVERHEAD &&
+		     fw_unseal(s->key, a, sealed, plain) == CKR_OK;
+		*len = sealed.len - FW_SEAL_OVERHEAD;
+	}
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return ok;
+}
+
+bool store_delete_audit(struct store *s, uint64_t below)
+{
+	sqlite3_stmt *st = statement(s, ST_DELETE_AUDIT);
+
+	if (!st)
+		return false;
+	bind_u64(st, 1, below);
+	return run(st);
+}
+
+void store_lock(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+}
+
+void store_unlock(struct store *s)
+{
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- transactions ---- */
@@ -489,6 +577,26 @@ static bool derive_keys(struct store *s, const uint8_t *master, uint8_t check[CH
 	return ok;
 }
 
+#define AUDIT_TABLE "CREATE TABLE audit (seq INTEGER PRIMARY KEY, sealed BLOB NOT NULL);"
+
+/* From what an older firmware wrote, one step after the other, all or nothing */
+static int migrate(struct store *s, const struct opening *o, int64_t schema)
+{
+	static const char *const steps[STORE_SCHEMA] = {
+		[1] = AUDIT_TABLE,
+	};
+	char text[64];
+	bool ok = sqlite3_exec(s->db, "BEGIN EXCLUSIVE", NULL, NULL, NULL) == SQLITE_OK;
+
+	for (; ok && schema < STORE_SCHEMA; schema++)
+		ok = sqlite3_exec(s->db, steps[schema], NULL, NULL, NULL) == SQLITE_OK;
+	snprintf(text, sizeof(text), "PRAGMA user_version = %d; COMMIT", STORE_SCHEMA);
+	if (ok && sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	return fail(o, -EIO, "cannot bring the store %s to the present format: %s; make room on "
+		    "its disk and try again", o->path, sqlite3_errmsg(s->db));
+}
+
 static bool make_tables(struct store *s)
 {
 	static const char schema[] =
@@ -497,7 +605,7 @@ static bool make_tables(struct store *s)
 		"sealed BLOB NOT NULL);"
 		"CREATE TABLE object (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, "
 		"counter INTEGER NOT NULL, writer INTEGER NOT NULL, deleted INTEGER NOT NULL, "
-		"ouid BLOB NOT NULL, sealed BLOB NOT NULL);";
+		"ouid BLOB NOT NULL, sealed BLOB NOT NULL);" AUDIT_TABLE;
 	char text[128];
 
 	snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
@@ -587,7 +695,7 @@ static int load_chain(struct store *s, const struct opening *o)
 		sqlite3_int64 number = sqlite3_column_int64(st, 0);
 		struct record *r = &s->now.records[s->now.count];
 
-		if (s->now.count == MAX_RECORDS || number > 999999)
+		if (s->now.count == MAX_RECORDS || number > STORE_AUDIT_RECORD)
 			break;
 		r->number = (uint32_t)number;
 		r->counter = (uint64_t)sqlite3_column_int64(st, 1);
@@ -614,7 +722,8 @@ static int pragma_number(struct store *s, const char *sql, int64_t *value)
 }
 
 /* How the file is used. The first access takes its lock, until it is closed. */
-static int configure(struct store *s, const struct opening *o, bool durable, bool *blank)
+static int configure(struct store *s, const struct opening *o, bool durable, bool *blank,
+		     int64_t *found)
 {
 	char *text = NULL;
 	int64_t schema = 0, application = 0, tables = 0;
@@ -651,9 +760,10 @@ static int configure(struct store *s, const struct opening *o, bool durable, boo
 	if (!*blank && application != STORE_APPLICATION)
 		return fail(o, -EBADMSG, "%s is a database, but not the store of an HSM; give "
 			    "another path", o->path);
-	if (!*blank && schema != STORE_SCHEMA)
+	if (!*blank && (schema < 1 || schema > STORE_SCHEMA))
 		return fail(o, -EBADMSG, "the store %s has format %lld, this firmware knows %d; "
 			    "use the firmware that wrote it", o->path, (long long)schema, STORE_SCHEMA);
+	*found = schema;
 	return 0;
 }
 
@@ -682,6 +792,7 @@ int store_open(const char *path, uint64_t serial, const uint8_t *master_key, boo
 {
 	struct opening o = { path, error, error_len };
 	struct store *s;
+	int64_t schema;
 	bool blank;
 	int ret;
 
@@ -698,11 +809,14 @@ int store_open(const char *path, uint64_t serial, const uint8_t *master_key, boo
 		ret = fail(&o, -EACCES, "cannot open the store %s: %s; it must be a file that "
 			   "can be written", path, s->db ? sqlite3_errmsg(s->db) : "no memory");
 	} else {
-		ret = configure(s, &o, durable, &blank);
+		ret = configure(s, &o, durable, &blank, &schema);
 		if (!ret && blank)
 			ret = create(s, &o, master_key);
 		else if (!ret)
 			ret = unlock(s, &o, master_key) ?: load_chain(s, &o);
+		/* What is not ours, or damaged, is left as it is. */
+		if (!ret && !blank && schema < STORE_SCHEMA)
+			ret = migrate(s, &o, schema);
 	}
 	if (ret) {
 		store_close(s);

@@ -48,8 +48,12 @@ struct store_object {
 	struct fw_bytes	plain;
 };
 
-/* The number of the HSM's own record; partitions have theirs. */
+/* The numbers of the HSM's own record and of the audit log's; partitions have theirs. */
 #define STORE_HSM_RECORD	0
+#define STORE_AUDIT_RECORD	1000000
+
+/* The longest line of the audit log */
+#define STORE_AUDIT_MAX		256
 
 /**
  * store_open() - open the store, make it if it is not there
@@ -103,6 +107,23 @@ int store_load_objects(struct store *store, uint32_t partition,
 		       int (*take)(void *opaque, const struct store_object *o), void *opaque);
 
 /**
+ * store_get_audit() - a line of the audit log
+ * @store:	the store
+ * @seq:	its number
+ * @plain:	out: room for STORE_AUDIT_MAX bytes
+ * @len:	out: bytes
+ *
+ * To be called within a transaction or between store_lock() and store_unlock().
+ *
+ * Return: false if it is not there, or is not what was written.
+ */
+bool store_get_audit(struct store *store, uint64_t seq, uint8_t *plain, size_t *len);
+
+/** store_lock(), store_unlock() - for reading lines while nobody writes */
+void store_lock(struct store *store);
+void store_unlock(struct store *store);
+
+/**
  * store_begin() - begin a transaction; waits for the one under way
  *
  * Return: true; false if the store failed, then there is no transaction.
@@ -114,6 +135,10 @@ bool store_put_record(struct store *store, uint32_t number, const uint8_t *plain
 bool store_delete_partition(struct store *store, uint32_t number);
 bool store_delete_objects(struct store *store, uint32_t number);
 bool store_put_object(struct store *store, const struct store_object *o);
+bool store_delete_object(struct store *store, uint32_t partition, uint64_t no);
+/* A line of the audit log: @len bytes under its number; and all lines below @seq */
+bool store_put_audit(struct store *store, uint64_t seq, const uint8_t *plain, size_t len);
+bool store_delete_audit(struct store *store, uint64_t below);
 
 /**
  * store_commit() - end the transaction
