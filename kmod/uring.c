@@ -33,6 +33,7 @@ struct hsm_uring {
 	u8		outcome;
 	bool		cqe32;
 };
+
 static_assert(sizeof(struct hsm_uring) <= sizeof_field(struct io_uring_cmd, pdu));
 static_assert(sizeof(struct pciehsm_uring_cmd) == 80);
 
@@ -50,6 +51,7 @@ static void hsm_uring_end(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 		hsm_msg_free(u->msg);
 	hsm_uring_done(ioucmd, u->ret, u->outcome, u->cqe32, issue_flags);
 }
+
 HSM_URING_WORK(hsm_uring_work, hsm_uring_end)
 
 /* The command is over: in the interrupt, or where a reset or a removal gives it back. */
