@@ -116,9 +116,9 @@ void hsm_slot_put(struct hsm_slot *slot)
 		memzero_explicit(slot->area, slot->wipe);
 	atomic_set(&slot->state, HSM_SLOT_FREE);
 	clear_bit_unlock(slot->index, q->busy);
-	/* Fully ordered: the bit is clear before it counts, */
+	/* Fully ordered: the bit is clear before it counts. */
 	atomic_inc_return(&q->nfree);
-	/* and who waits is seen after that: who came later sees the count. */
+	/* Nor is it looked up earlier who waits; who comes later sees the count. */
 	if (waitqueue_active(&q->wait))
 		wake_up(&q->wait);
 	/* The queue may be freed after this. */
