@@ -21,6 +21,12 @@ static bool fw_aes_padded(const struct fw_work *w)
 	return w->mech->variant & FW_AES_PAD;
 }
 
+/* Does the mode work on whole blocks, so that there could be padding? */
+static bool fw_aes_blocks(const struct fw_work *w)
+{
+	return fw_aes_mode(w) == FW_AES_ECB || fw_aes_mode(w) == FW_AES_CBC;
+}
+
 static CK_RV fw_aes_len_error(const struct fw_work *w)
 {
 	return fw_is_decrypt(w) ? CKR_ENCRYPTED_DATA_LEN_RANGE : CKR_DATA_LEN_RANGE;
@@ -95,8 +101,11 @@ static CK_RV fw_aes_ctx(const struct fw_work *w, struct fw_ctx **out)
 		if (!ctx->cipher ||
 		    !EVP_CipherInit_ex(ctx->cipher,
 				       fw_aes_cipher(fw_aes_mode(w), w->key->secret_len), NULL,
-				       w->key->secret, NULL, !fw_is_decrypt(w)) ||
-		    !EVP_CIPHER_CTX_set_padding(ctx->cipher, fw_aes_padded(w)))
+				       w->key->secret, NULL, !fw_is_decrypt(w)))
+			goto fail;
+		/* Where there is none anyway, saying so would be repeated for every IV. */
+		if (fw_aes_blocks(w) && !fw_aes_padded(w) &&
+		    !EVP_CIPHER_CTX_set_padding(ctx->cipher, 0))
 			goto fail;
 		ctx->iv_len = EVP_CIPHER_CTX_get_iv_length(ctx->cipher);
 	}

@@ -93,6 +93,10 @@ static CK_RV fw_mac_end(const struct fw_work *w, struct fw_ctx *ctx, const struc
 	CK_RV rv = CKR_OK;
 	size_t len;
 
+	if (!sig && w->len == fw_mac_full(w)) {
+		*out_len = w->len;
+		return EVP_MAC_final(ctx->mac, out, &len, w->len) ? CKR_OK : CKR_FUNCTION_FAILED;
+	}
 	if (!EVP_MAC_final(ctx->mac, mac, &len, sizeof(mac)))
 		return CKR_FUNCTION_FAILED;
 	if (sig) {

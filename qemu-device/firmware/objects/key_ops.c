@@ -167,7 +167,7 @@ static CK_RV wrappable(struct call *c, const struct object *wrapper, const struc
 	    !rules_match(&target->attrs, template.p, template.len))
 		return CKR_KEY_NOT_WRAPPABLE;
 	private = target->class == CKO_PRIVATE_KEY;
-	if (!partition_policy(c->part, private ? POLICY_PRIVATE_WRAPPING :
+	if (!partition_allows(c->part, private ? POLICY_PRIVATE_WRAPPING :
 						 POLICY_SECRET_WRAPPING))
 		return PCIEHSM_CKR_POLICY;
 	return CKR_OK;
@@ -242,7 +242,7 @@ static CK_RV unwrap(struct call *c, struct making *m, struct use *u)
 		return CKR_TEMPLATE_INCOMPLETE;
 	if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
 		return CKR_TEMPLATE_INCONSISTENT;
-	if (!partition_policy(c->part, class == CKO_PRIVATE_KEY ? POLICY_PRIVATE_UNWRAPPING :
+	if (!partition_allows(c->part, class == CKO_PRIVATE_KEY ? POLICY_PRIVATE_UNWRAPPING :
 								  POLICY_SECRET_UNWRAPPING))
 		return PCIEHSM_CKR_POLICY;
 	rv = make_set_check_value_aside(m);

@@ -1,57 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "objects/use.h"
 
-#include <string.h>
-
 #include "hsm/policy.h"
 #include "message/wire.h"
 
-/* Which member of the parameters each field fills in */
-static const struct {
-	uint16_t	id;
-	uint16_t	offset;
-	bool		number;
-} members[] = {
-#define BYTES(field, member)	{ field, offsetof(struct fw_mech_params, member), false }
-#define NUMBER(field, member)	{ field, offsetof(struct fw_mech_params, member), true }
-	BYTES(PCIEHSM_F_P_IV, iv),
-	BYTES(PCIEHSM_F_P_AAD, aad),
-	NUMBER(PCIEHSM_F_P_TAG_BITS, tag_bits),
-	NUMBER(PCIEHSM_F_P_COUNTER_BITS, counter_bits),
-	NUMBER(PCIEHSM_F_P_HASH, hash),
-	NUMBER(PCIEHSM_F_P_MGF, mgf),
-	NUMBER(PCIEHSM_F_P_SALT_LEN, salt_len),
-	BYTES(PCIEHSM_F_P_SOURCE, source),
-	NUMBER(PCIEHSM_F_P_KDF, kdf),
-	BYTES(PCIEHSM_F_P_SHARED, shared),
-	BYTES(PCIEHSM_F_P_PUBLIC, public),
-	BYTES(PCIEHSM_F_P_SALT, salt),
-	BYTES(PCIEHSM_F_P_INFO, info),
-	NUMBER(PCIEHSM_F_P_HKDF, hkdf),
-	NUMBER(PCIEHSM_F_P_MAC_LEN, mac_len),
-	BYTES(PCIEHSM_F_P_CONTEXT, context),
-	NUMBER(PCIEHSM_F_P_PREHASH, prehash),
-#undef BYTES
-#undef NUMBER
-};
-
-static void set_member(struct fw_mech_params *params, const struct field *f)
+static void set_member(struct fw_mech_params *p, const struct field *f)
 {
 	struct fw_bytes bytes = { f->data, f->len };
-	uint32_t number;
-	size_t i;
 
-	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-		if (members[i].id != f->id)
-			continue;
-		if (members[i].number) {
-			number = wire_get32(f->data);
-			memcpy((char *)params + members[i].offset, &number, sizeof(number));
-		} else {
-			memcpy((char *)params + members[i].offset, &bytes, sizeof(bytes));
-		}
+	p->have |= FW_HAVE(f->id);
+	switch (f->id) {
+	case PCIEHSM_F_P_IV:
+		p->iv = bytes;
+		break;
+	case PCIEHSM_F_P_AAD:
+		p->aad = bytes;
+		break;
+	case PCIEHSM_F_P_TAG_BITS:
+		p->tag_bits = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_COUNTER_BITS:
+		p->counter_bits = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_HASH:
+		p->hash = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_MGF:
+		p->mgf = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_SALT_LEN:
+		p->salt_len = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_SOURCE:
+		p->source = bytes;
+		break;
+	case PCIEHSM_F_P_KDF:
+		p->kdf = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_SHARED:
+		p->shared = bytes;
+		break;
+	case PCIEHSM_F_P_PUBLIC:
+		p->public = bytes;
+		break;
+	case PCIEHSM_F_P_SALT:
+		p->salt = bytes;
+		break;
+	case PCIEHSM_F_P_INFO:
+		p->info = bytes;
+		break;
+	case PCIEHSM_F_P_HKDF:
+		p->hkdf = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_MAC_LEN:
+		p->mac_len = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_CONTEXT:
+		p->context = bytes;
+		break;
+	case PCIEHSM_F_P_PREHASH:
+		p->prehash = wire_get32(f->data);
+		break;
+	case PCIEHSM_F_P_SALT_KEY:
+		/* Looked up by who knows the caller's rights. */
+		break;
 	}
-	params->have |= FW_HAVE(f->id);
 }
 
 static bool mechanism_allowed(const struct object *o, CK_ULONG mech)
@@ -73,7 +86,12 @@ CK_RV use_begin(struct use *u, struct call *c)
 	const struct field *f;
 	unsigned int i;
 
-	memset(u, 0, sizeof(*u));
+	/* Parameters that were not given are not read, so they need not be cleared. */
+	u->params.have = 0;
+	u->params.salt_key = NULL;
+	u->salt = NULL;
+	u->object = NULL;
+	u->key = NULL;
 	u->mech = message_u32(&c->in, PCIEHSM_F_MECHANISM, 0);
 	for (i = 0; i < c->in.count; i++) {
 		f = &c->in.fields[i];
@@ -97,12 +115,12 @@ CK_RV use_begin(struct use *u, struct call *c)
 /* What the partition's policies forbid although the key would allow it */
 static bool policy_allows(struct call *c, const struct use *u, uint32_t permission)
 {
-	if (u->mech == CKM_RSA_X_509 && !partition_policy(c->part, POLICY_RAW_RSA))
+	if (u->mech == CKM_RSA_X_509 && !partition_allows(c->part, POLICY_RAW_RSA))
 		return false;
-	if (u->mech == CKM_RSA_PKCS && !partition_policy(c->part, POLICY_RSA_PKCS))
+	if (u->mech == CKM_RSA_PKCS && !partition_allows(c->part, POLICY_RSA_PKCS))
 		return false;
 	if ((permission & (OBJ_SIGN | OBJ_SIGN_RECOVER)) && !(u->object->flags & OBJ_LOCAL) &&
-	    !partition_policy(c->part, POLICY_SIGN_NON_LOCAL))
+	    !partition_allows(c->part, POLICY_SIGN_NON_LOCAL))
 		return false;
 	return true;
 }
