@@ -33,7 +33,7 @@ struct field {
 };
 
 /* Field ids are few and far between: 0x0Gnn and 0x0G80 + nn, nn below 32. */
-#define MESSAGE_GROUPS		6
+#define MESSAGE_GROUPS		7
 #define MESSAGE_PLACES		(MESSAGE_GROUPS * 64)
 
 /**
