@@ -178,7 +178,7 @@ static int hsm_pages_room(struct hsm_pages *p, unsigned int n)
 
 /**
  * hsm_pages_pin() - hold memory of the calling process
- * @p:		all zero; filled in; hsm_pages_put() takes it back
+ * @p:		empty; filled in; hsm_pages_put() takes it back
  * @addr:	user address
  * @len:	bytes, not 0
  * @write:	it will be written to
@@ -213,7 +213,7 @@ int hsm_pages_pin(struct hsm_pages *p, u64 addr, size_t len, bool write)
 
 /**
  * hsm_pages_import() - use registered memory
- * @p:		all zero; filled in; hsm_pages_put() takes it back
+ * @p:		empty; filled in; hsm_pages_put() takes it back
  * @iter:	as io_uring gives it; the command keeps the pages
  * @write:	it will be written to
  *
@@ -232,6 +232,7 @@ int hsm_pages_import(struct hsm_pages *p, const struct iov_iter *iter, bool writ
 	p->offset = (bv->bv_offset + skip) & ~PAGE_MASK;
 	p->len = left;
 	p->write = write;
+	p->pinned = false;
 	if (hsm_pages_room(p, DIV_ROUND_UP(p->offset + left, PAGE_SIZE)))
 		return -ENOMEM;
 	for (i = 0; left; i++) {
@@ -297,15 +298,17 @@ void hsm_pages_write(const struct hsm_pages *p, const void *from, size_t len)
 
 /**
  * hsm_pages_put() - let the memory go
- * @p:	pinned, imported, or all zero
+ * @p:	pinned, imported, or empty
  *
  * May sleep, but not for any process.
  */
 void hsm_pages_put(struct hsm_pages *p)
 {
+	if (!p->pages)
+		return;
 	if (p->pinned && p->n)
 		unpin_user_pages_dirty_lock(p->pages, p->n, p->write);
 	if (p->pages != p->few)
 		kfree(p->pages);
-	memset(p, 0, sizeof(*p));
+	hsm_pages_init(p);
 }

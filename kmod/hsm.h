@@ -528,7 +528,7 @@ void hsm_watchdog_kick(struct hsm_ctrl *ctrl, unsigned long timeout);
 /* dma.c */
 /**
  * struct hsm_pages - memory of a process, held by its pages and not by its addresses
- * @pages:	the pages, @few or allocated
+ * @pages:	the pages, @few or allocated; NULL: empty, and but for @n nothing is valid
  * @n:		how many
  * @offset:	of the memory in the first of them
  * @len:	bytes
@@ -545,6 +545,12 @@ struct hsm_pages {
 	bool			write;
 	struct page		*few[HSM_SLOT_AREA / PAGE_SIZE + 1];
 };
+
+static inline void hsm_pages_init(struct hsm_pages *p)
+{
+	p->pages = NULL;
+	p->n = 0;
+}
 
 struct iov_iter;
 int hsm_pages_pin(struct hsm_pages *p, u64 addr, size_t len, bool write);

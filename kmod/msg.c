@@ -31,7 +31,7 @@
  * @dout:	where the card writes a large answer
  * @uin:	the request, if it stays where it is
  * @uout:	where the answer goes, if nobody will copy @out
- * @size:	of @data
+ * @dirty:	bytes of @data that hold something
  * @data:	memory of @in and @out of a small message
  */
 struct hsm_msg {
@@ -46,7 +46,7 @@ struct hsm_msg {
 	struct hsm_dma		dout;
 	struct hsm_pages	uin;
 	struct hsm_pages	uout;
-	size_t			size;
+	size_t			dirty;
 	u8			data[] __aligned(8);
 };
 
@@ -66,15 +66,21 @@ static struct hsm_msg *hsm_msg_alloc(struct hsm_ctx *ctx, const struct hsm_msg_a
 	msg = kmalloc(sizeof(*msg) + size, GFP_KERNEL_ACCOUNT);
 	if (!msg)
 		return NULL;
-	memset(msg, 0, sizeof(*msg));
+	/* Not all of it is zeroed: most messages are small and need little of it. */
 	msg->large = large;
 	msg->in_len = args->in_len;
 	msg->out_len = args->out_len;
-	msg->size = size;
-	if (!large) {
-		msg->in = msg->data;
-		msg->out = msg->data + in_room;
+	msg->in = large ? NULL : msg->data;
+	msg->out = large ? NULL : msg->data + in_room;
+	msg->dirty = 0;
+	msg->din.mapped = false;
+	msg->dout.mapped = false;
+	if (large) {
+		memset(&msg->din, 0, sizeof(msg->din));
+		memset(&msg->dout, 0, sizeof(msg->dout));
 	}
+	hsm_pages_init(&msg->uin);
+	hsm_pages_init(&msg->uout);
 	kref_get(&ctx->ref);
 	msg->ctx = ctx;
 	return msg;
@@ -92,7 +98,7 @@ void hsm_msg_free(struct hsm_msg *msg)
 	}
 	hsm_pages_put(&msg->uin);
 	hsm_pages_put(&msg->uout);
-	memzero_explicit(msg->data, msg->size);
+	memzero_explicit(msg->data, msg->dirty);
 	hsm_ctx_put(msg->ctx);
 	kfree(msg);
 }
@@ -110,6 +116,8 @@ static int hsm_msg_get_in(struct hsm_msg *msg, const struct hsm_msg_args *args,
 	struct hsm_ctrl *ctrl = msg->ctx->node->ctrl;
 	int ret;
 
+	if (!msg->large)
+		msg->dirty = msg->in_len;
 	if (args->in_fixed || (msg->large && args->no_user)) {
 		ret = hsm_msg_hold(&msg->uin, args->in, args->in_len, args->in_fixed, false);
 		if (ret)
@@ -278,10 +286,12 @@ int hsm_msg_result(struct hsm_msg *msg, struct hsm_slot *slot, enum pciehsm_outc
 		ret = -EIO;
 	}
 	if (!ret && !msg->large) {
-		if (msg->uout.n)
+		if (msg->uout.n) {
 			hsm_pages_write(&msg->uout, answer, len);
-		else
+		} else {
 			memcpy(msg->out, answer, len);
+			msg->dirty = msg->out + len - (void *)msg->data;
+		}
 	}
 	hsm_msg_unfill(msg, slot);
 	return ret ?: (int)len;
