@@ -63,7 +63,7 @@ static void open_card(struct card *c)
 		fail_msg("hsm_fw_open: %s", error);
 }
 
-struct card *card_new(uint64_t serial)
+static struct card *make_card(uint64_t serial, bool durable)
 {
 	static unsigned int n;
 	struct card *c = calloc(1, sizeof(*c));
@@ -74,10 +74,21 @@ struct card *card_new(uint64_t serial)
 	c->config.serial = serial;
 	c->config.partition_base = 100;
 	c->config.pin_iterations = 1;
+	c->config.durable = durable;
 	c->config.event = on_event;
 	c->config.opaque = c;
 	open_card(c);
 	return c;
+}
+
+struct card *card_new(uint64_t serial)
+{
+	return make_card(serial, false);
+}
+
+struct card *card_new_durable(uint64_t serial)
+{
+	return make_card(serial, true);
 }
 
 void card_power_cycle(struct card *c)

@@ -47,6 +47,8 @@ const char *card_dir(void);
 
 /** card_new() - a blank card; cheap passwords, nothing synced */
 struct card *card_new(uint64_t serial);
+/** card_new_durable() - the same, and every change is synced to the disk */
+struct card *card_new_durable(uint64_t serial);
 /** card_power() - off, and on again with the same store */
 void card_power_cycle(struct card *c);
 /** card_free() - off, and the store is removed */
