@@ -71,6 +71,7 @@ static const char *hsm_dump_slot_state(int state)
 		[HSM_SLOT_OWNED]	= "owned",
 		[HSM_SLOT_SENT]		= "sent",
 		[HSM_SLOT_ASYNC]	= "async",
+		[HSM_SLOT_CALL]		= "call",
 		[HSM_SLOT_CLAIMED]	= "claimed",
 		[HSM_SLOT_DONE]		= "done",
 	};
@@ -83,22 +84,24 @@ static void hsm_dump_queue(const struct hsm_queue *q, struct hsm_dump *d)
 {
 	unsigned int i;
 
-	hsm_dump_print(d, "queue %u: depth %u open %d sq_tail %u sq_head %u cq_head %u phase %u free %u\n",
-		       q->qid, q->depth, READ_ONCE(q->open), READ_ONCE(q->sq_tail),
-		       READ_ONCE(q->sq_head), READ_ONCE(q->cq_head), READ_ONCE(q->cq_phase),
-		       atomic_read(&q->nfree));
+	hsm_dump_print(d, "queue %u: depth %u open %d free %d ", q->qid, q->depth,
+		       READ_ONCE(q->open), atomic_read(&q->nfree));
+	hsm_dump_print(d, "sq_tail %u sq_head %u cq_head %u phase %u\n", READ_ONCE(q->sq_tail),
+		       READ_ONCE(q->sq_head), READ_ONCE(q->cq_head), READ_ONCE(q->cq_phase));
 	for (i = 0; i < q->nslots; i++) {
 		const struct hsm_slot *slot = &q->slots[i];
 		int state = atomic_read(&slot->state);
 
 		if (state == HSM_SLOT_FREE)
 			continue;
-		hsm_dump_print(d, "slot %u: %s cid %#x opcode %#x partition %u context %u op %#x in %u out %u timed_out %d abort %d",
-			       i, hsm_dump_slot_state(state), le16_to_cpu(slot->sqe.cid),
-			       slot->sqe.opcode, le32_to_cpu(slot->sqe.partition),
-			       le32_to_cpu(slot->sqe.context), le32_to_cpu(slot->sqe.msg_op),
-			       le32_to_cpu(slot->sqe.in.len), le32_to_cpu(slot->sqe.out.len),
-			       slot->timed_out, READ_ONCE(slot->abort));
+		hsm_dump_print(d, "slot %u: %s cid %#x opcode %#x ", i, hsm_dump_slot_state(state),
+			       le16_to_cpu(slot->sqe.cid), slot->sqe.opcode);
+		hsm_dump_print(d, "partition %u context %u op %#x in %u out %u ",
+			       le32_to_cpu(slot->sqe.partition), le32_to_cpu(slot->sqe.context),
+			       le32_to_cpu(slot->sqe.msg_op), le32_to_cpu(slot->sqe.in.len),
+			       le32_to_cpu(slot->sqe.out.len));
+		hsm_dump_print(d, "timed_out %d abort %d", slot->timed_out,
+			       READ_ONCE(slot->abort));
 		if (slot->timeout)
 			hsm_dump_print(d, " left %d ms\n",
 				       jiffies_delta_to_msecs(READ_ONCE(slot->deadline) - jiffies));
