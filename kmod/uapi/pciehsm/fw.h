@@ -810,5 +810,7 @@ enum pciehsm_audit_event {
 #define PCIEHSM_CKR_CLONE_POLICY	(PCIEHSM_CKR_BASE + 0x18)	/* HSM policies 12 differ */
 #define PCIEHSM_CKR_PEERS		(PCIEHSM_CKR_BASE + 0x19)	/* not the peers that are marked */
 #define PCIEHSM_CKR_AUDIT_FULL		(PCIEHSM_CKR_BASE + 0x1a)	/* the Auditor must truncate */
+/* Not of a card, but of a group of them: */
+#define PCIEHSM_CKR_COPIES		(PCIEHSM_CKR_BASE + 0x40)	/* too few members for the copies wanted */
 
 #endif /* _UAPI_PCIEHSM_FW_H */
