@@ -86,9 +86,18 @@ static int check_group(const struct ha_config *config, unsigned int i, const str
 		return bad(w, "groups[%u].members is empty: a group has at least one member", i);
 	if (g->n_members > HA_MAX_MEMBERS)
 		return bad(w, "groups[%u].members: more than %u members", i, HA_MAX_MEMBERS);
+	if (g->mincopies > g->n_members)
+		return bad(w, "groups[%u].mincopies is %u: the group has %u members", i,
+			   g->mincopies, g->n_members);
+	if (g->mincopies > 1 && !g->synchronize)
+		return bad(w, "groups[%u].mincopies is %u, but objects are not replicated (synchronize is false)",
+			   i, g->mincopies);
 	for (m = 0; m < g->n_members; m++) {
 		const char *serial = g->members[m].serial;
 
+		if (g->members[m].weight > HA_WEIGHT_MAX)
+			return bad(w, "groups[%u].members[%u].weight is %u: it has to be 1 to %u", i,
+				   m, g->members[m].weight, HA_WEIGHT_MAX);
 		if (!is_digits(serial))
 			return bad(w, "groups[%u].members[%u].serial is \"%s\": it has to be digits",
 				   i, m, serial);
@@ -243,9 +252,31 @@ static int take_standby(void *into, const char *path, json_object *value, const 
 	return 0;
 }
 
+static int take_drain(void *into, const char *path, json_object *value, const struct where *w)
+{
+	struct ha_config_member *member = into;
+
+	(void)path;
+	(void)w;
+	member->drain = json_object_get_boolean(value);
+	return 0;
+}
+
+static int take_weight(void *into, const char *path, json_object *value, const struct where *w)
+{
+	struct ha_config_member *member = into;
+	int64_t weight;
+	int err = take_number(&weight, 1, HA_WEIGHT_MAX, path, value, w);
+
+	member->weight = err ? 0 : (unsigned int)weight;
+	return err;
+}
+
 static const struct key member_keys[] = {
 	{ "serial", json_type_string, true, take_serial },
 	{ "standby", json_type_boolean, false, take_standby },
+	{ "drain", json_type_boolean, false, take_drain },
+	{ "weight", json_type_int, false, take_weight },
 	{ NULL, json_type_null, false, NULL },
 };
 
@@ -285,6 +316,17 @@ static int take_synchronize(void *into, const char *path, json_object *value,
 	return 0;
 }
 
+static int take_mincopies(void *into, const char *path, json_object *value,
+			  const struct where *w)
+{
+	struct ha_config_group *group = into;
+	int64_t copies;
+	int err = take_number(&copies, 1, HA_MAX_MEMBERS, path, value, w);
+
+	group->mincopies = err ? 0 : (unsigned int)copies;
+	return err;
+}
+
 static int take_members(void *into, const char *path, json_object *value, const struct where *w)
 {
 	struct ha_config_group *group = into;
@@ -314,6 +356,7 @@ static const struct key group_keys[] = {
 	{ "number", json_type_string, true, take_group_number },
 	{ "slot", json_type_int, true, take_slot },
 	{ "synchronize", json_type_boolean, false, take_synchronize },
+	{ "mincopies", json_type_int, false, take_mincopies },
 	{ "members", json_type_array, true, take_members },
 	{ NULL, json_type_null, false, NULL },
 };
@@ -551,12 +594,19 @@ static json_object *print_group(const struct ha_config_group *group)
 				       json_object_new_string(group->members[i].serial));
 		json_object_object_add(member, "standby",
 				       json_object_new_boolean(group->members[i].standby));
+		if (group->members[i].drain)
+			json_object_object_add(member, "drain", json_object_new_boolean(true));
+		if (group->members[i].weight)
+			json_object_object_add(member, "weight",
+					       json_object_new_int64(group->members[i].weight));
 		json_object_array_add(members, member);
 	}
 	json_object_object_add(out, "label", json_object_new_string(group->label));
 	json_object_object_add(out, "number", json_object_new_string(group->number));
 	json_object_object_add(out, "slot", json_object_new_int64(group->slot));
 	json_object_object_add(out, "synchronize", json_object_new_boolean(group->synchronize));
+	if (group->mincopies)
+		json_object_object_add(out, "mincopies", json_object_new_int64(group->mincopies));
 	json_object_object_add(out, "members", members);
 	return out;
 }

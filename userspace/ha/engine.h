@@ -96,6 +96,9 @@ struct ha_member {
 	/* the rest under token->lock */
 	bool			listed;		/* in the configuration now */
 	bool			standby;
+	bool			drain;
+	unsigned int		weight;		/* 1 and more */
+	int			credit;		/* turns that it is owed where all else is equal */
 	bool			present;	/* its device is there */
 	enum ha_member_state	state;
 	char			reason[128];
@@ -191,7 +194,7 @@ struct ha_token {
 	unsigned int		n_members;
 	struct ha_member	**known;	/* all that ever were */
 	unsigned int		n_known;
-	unsigned int		turn;
+	unsigned int		mincopies;
 	struct ha_secret	*secret;
 	_Atomic uint32_t	role;
 	_Atomic uint64_t	login_gen;
@@ -283,6 +286,10 @@ enum ha_log_code {
 	HA_LOG_MEMBER_STANDBY		= 1005,
 	HA_LOG_MEMBER_ACTIVE		= 1006,
 	HA_LOG_SETTINGS			= 1007,
+	HA_LOG_MEMBER_DRAIN		= 1008,
+	HA_LOG_MEMBER_UNDRAIN		= 1009,
+	HA_LOG_MEMBER_WEIGHT		= 1010,
+	HA_LOG_MINCOPIES		= 1011,
 	HA_LOG_CONFIG_BROKEN		= 1101,
 	HA_LOG_CONFIG_OBEYED		= 1102,
 	HA_LOG_MEMBER_DOWN		= 2001,
@@ -292,6 +299,7 @@ enum ha_log_code {
 	HA_LOG_REPLICATION_FAILED	= 3001,
 	HA_LOG_SYNCHRONIZED		= 3002,
 	HA_LOG_CONFLICT			= 3003,
+	HA_LOG_COPIES			= 3004,
 };
 
 /** ha_log() - a record in the HA log, if it is enabled; no lock may be held */
@@ -429,6 +437,8 @@ bool ha_call_done(struct ha_call *call, CK_RV rv);
 void ha_call_retry(struct ha_call *call, bool executed);
 /** ha_call_end() - Return: the call's result */
 CK_RV ha_call_end(struct ha_call *call);
+/** ha_members_wait() - Return: members with a context, if need be after waiting for who is coming */
+unsigned int ha_members_wait(struct ha_token *token, unsigned int wanted);
 /** ha_poll() - without threads: what they would have done */
 void ha_poll(struct ha *ha);
 
@@ -455,9 +465,11 @@ void ha_channels_drop(struct ha_conn *conn);
  * @copies:	members beside the source that have it now
  * @stale:	one that has a newer version, with a reference to its context, or NULL
  * @refused:	how a card refused to give it, CKR_OK if it did not
+ * @lost:	the source was lost meanwhile
  */
 struct ha_replication {
 	unsigned int	copies;
+	bool		lost;
 	struct ha_conn	*stale;
 	CK_RV		refused;
 };

@@ -176,7 +176,8 @@ void ha_session_close(struct ha_token *token, uint32_t session);
 
 /*
  * Creation: templates are those of PKCS#11. The OUIDs are outputs. Success
- * means: on every live member (or on the minimum of copies, if that is more).
+ * means: on every live member. Where the group wants more copies of a token object than
+ * there are live members for: PCIEHSM_CKR_COPIES, and nothing is left of it.
  */
 CK_RV ha_create(struct ha_token *token, uint32_t session, const CK_ATTRIBUTE *attrs,
 		CK_ULONG n, struct ha_ouid *ouid);
@@ -253,9 +254,19 @@ enum ha_recovery_mode {
 	HA_RECOVERY_ENHANCED,	/* "activeEnhanced" */
 };
 
+#define HA_WEIGHT_MAX	100
+
+/**
+ * struct ha_config_member - a partition's place in a group
+ * @standby:	it works only when no active member is left
+ * @drain:	it gets no new work while another member can do it; it gets all objects
+ * @weight:	its share of the work against the others', to HA_WEIGHT_MAX; 0: not set, as 1
+ */
 struct ha_config_member {
-	char	serial[25];
-	bool	standby;
+	char		serial[25];
+	bool		standby;
+	bool		drain;
+	unsigned int	weight;
 };
 
 struct ha_config_group {
@@ -263,6 +274,7 @@ struct ha_config_group {
 	char			number[26];	/* "1" and the first primary's serial; stays */
 	uint32_t		slot;
 	bool			synchronize;	/* replicate automatically */
+	unsigned int		mincopies;	/* that a new object needs; 0: not set, as 1 */
 	unsigned int		n_members;
 	struct ha_config_member	members[HA_MAX_MEMBERS];
 };

@@ -77,7 +77,17 @@ static void log_group(struct ha *ha, const struct ha_config_group *before,
 		else if (!now->standby && was->standby)
 			ha_log(ha, HA_LOG_MEMBER_ACTIVE, "group \"%s\": member %s made active",
 			       after->label, now->serial);
+		if (now->drain != (was && was->drain))
+			ha_log(ha, now->drain ? HA_LOG_MEMBER_DRAIN : HA_LOG_MEMBER_UNDRAIN,
+			       "group \"%s\": member %s %s", after->label, now->serial,
+			       now->drain ? "drained" : "not drained any more");
+		if (now->weight != (was ? was->weight : 0))
+			ha_log(ha, HA_LOG_MEMBER_WEIGHT, "group \"%s\": member %s has weight %u",
+			       after->label, now->serial, now->weight ? now->weight : 1);
 	}
+	if (after->mincopies != (before ? before->mincopies : 0))
+		ha_log(ha, HA_LOG_MINCOPIES, "group \"%s\": new objects need %u copies",
+		       after->label, after->mincopies ? after->mincopies : 1);
 	for (i = 0; before && i < before->n_members; i++)
 		if (!member_of(after, before->members[i].serial))
 			ha_log(ha, HA_LOG_MEMBER_REMOVED, "group \"%s\": member %s removed",

@@ -77,6 +77,36 @@ static void undo(struct ha_conn *conn, const struct creation *c)
 		pciehsm_object_destroy(conn->t, c->session, c->ouids[i].b, true, NULL);
 }
 
+static bool of_sessions_alone(const struct creation *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n; i++)
+		if (!c->is_session[i])
+			return false;
+	return true;
+}
+
+/* Are there members for as many copies as the group wants? None at all is another matter. */
+static bool enough_members(const struct creation *c, unsigned int copies)
+{
+	struct ha_token *token = c->token;
+	unsigned int wanted;
+
+	ha_lock(token->ha, &token->lock);
+	wanted = token->mincopies;
+	ha_unlock(token->ha, &token->lock);
+	if (wanted < 2 || of_sessions_alone(c) || atomic_load(&token->role) != PCIEHSM_ROLE_CO)
+		return true;
+	if (!copies)
+		copies = ha_members_wait(token, wanted);
+	if (!copies || copies >= wanted)
+		return true;
+	ha_log(token->ha, HA_LOG_COPIES, "group %s: a new object was refused: %u of %u copies",
+	       token->number, copies, wanted);
+	return false;
+}
+
 /* Made on this member: bring it to the others. false: it was lost with this member */
 static bool spread(struct ha_call *call, const struct creation *c,
 		   const struct pciehsm_object_version *version)
@@ -92,6 +122,8 @@ static bool spread(struct ha_call *call, const struct creation *c,
 		/* A key that only one member can ever have is none of a group. */
 		undo(call->conn, c);
 		call->rv = result.refused;
+	} else if (!enough_members(c, result.copies + !result.lost)) {
+		call->rv = PCIEHSM_CKR_COPIES;
 	}
 	return true;
 }
@@ -216,6 +248,21 @@ static CK_RV attempt(struct creation *c, struct ha_call *call)
 	return ha_call_end(call);
 }
 
+/* There are too few copies of it: nobody is told of it, so it must not be there. */
+static void take_back(const struct creation *c)
+{
+	unsigned int i;
+	CK_RV rv;
+
+	for (i = 0; i < c->n; i++) {
+		if (c->is_session[i])
+			ha_sobject_add(c->token, c->session, &c->ouids[i], NULL);
+		rv = ha_destroy(c->token, c->session, &c->ouids[i]);
+		if (rv != CKR_OK && !ha_rv_missing(rv))
+			add_orphans(c, c->ouids);
+	}
+}
+
 static CK_RV create(struct creation *c)
 {
 	struct ha_token *token = c->token;
@@ -226,7 +273,11 @@ static CK_RV create(struct creation *c)
 	if (!name_objects(c))
 		return CKR_FUNCTION_FAILED;
 	ha_call_begin(&call, token, HA_HOW_PRIMARY, c->uses);
+	if (!enough_members(c, 0))
+		return PCIEHSM_CKR_COPIES;
 	rv = attempt(c, &call);
+	if (rv == PCIEHSM_CKR_COPIES)
+		take_back(c);
 	if (rv != CKR_OK)
 		return rv;
 	for (i = 0; i < c->n; i++)

@@ -131,6 +131,7 @@ CK_RV ha_replicate(struct ha_conn *source, uint32_t session, const struct ha_oui
 			ha_member_missed(to->member, to, failure);
 			i++;
 		} else if (from_failed) {
+			result->lost |= from == source;
 			ha_member_failed(from->member, from, failure);
 			/* Go on from a member that has got it, with the same target. */
 			from = from == copy ? NULL : copy;

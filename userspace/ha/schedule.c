@@ -2,9 +2,10 @@
 /*
  * A call on its way: which member gets it, and what follows from its answer.
  *
- * Least outstanding commands first, ties in turn. Members are looked at in tiers: live
- * active ones; live standby ones; at last those that are not up to date, which
- * is better than nobody. Calls that change something go to the first of a tier
+ * Least outstanding commands for its weight first, ties in turn, in which members of greater
+ * weight come up more often. Members are looked at in tiers: live active ones; live
+ * standby ones; live ones that are being drained; at last those that are not up to date,
+ * which is better than nobody. Calls that change something go to the first of a tier
  * instead, so that all processes choose the same one as long as they see the same
  * members.
  */
@@ -67,25 +68,44 @@ static void strike(struct ha_call *call, unsigned int n)
 		t->strikes += n;
 }
 
+#define TIERS	6
+
 static unsigned int tier_of(const struct ha_member *member)
 {
-	if (member->state == HA_MEMBER_ALIVE)
-		return member->standby;
-	return 2 + member->standby;
+	unsigned int tier = member->drain ? 2 : member->standby;
+
+	return member->state == HA_MEMBER_ALIVE ? tier : TIERS / 2 + tier;
+}
+
+/* Of members that are as good as each other: who is owed most. token->lock is held. */
+static struct ha_member *in_turn(struct ha_member **equals, unsigned int n)
+{
+	struct ha_member *best = NULL;
+	int total = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		equals[i]->credit += (int)equals[i]->weight;
+		total += (int)equals[i]->weight;
+		if (!best || equals[i]->credit > best->credit)
+			best = equals[i];
+	}
+	best->credit -= total;
+	return best;
 }
 
 /* Choose; token->lock is held. */
 static struct ha_member *choose(struct ha_call *call)
 {
+	struct ha_member *equals[HA_MAX_MEMBERS], *best = NULL;
 	struct ha_token *token = call->token;
-	struct ha_member *best = NULL;
-	unsigned int i, best_key = 0, best_load = 0, first = 0;
+	unsigned int i, n = 0, best_key = 0;
+	uint64_t best_load = 0;
 
-	if (call->how == HA_HOW_ANY && token->n_members)
-		first = token->turn++ % token->n_members;
 	for (i = 0; i < token->n_members; i++) {
-		struct ha_member *member = token->members[(first + i) % token->n_members];
-		unsigned int key, load, strikes;
+		struct ha_member *member = token->members[i];
+		unsigned int key, strikes, busy;
+		uint64_t load;
 
 		if (!member->conn)
 			continue;
@@ -94,15 +114,22 @@ static struct ha_member *choose(struct ha_call *call)
 			continue;
 		if (member == call->prefer && !strikes)
 			return member;
-		key = strikes * 4 + tier_of(member);
-		load = call->how == HA_HOW_ANY ? atomic_load(&member->outstanding) : 0;
-		if (!best || key < best_key || (key == best_key && load < best_load)) {
+		key = strikes * TIERS + tier_of(member);
+		/* Compared without a fraction: what is outstanding for a weight of the product. */
+		busy = call->how == HA_HOW_ANY ? atomic_load(&member->outstanding) : 0;
+		load = best ? (uint64_t)busy * best->weight : 0;
+		if (best && (key > best_key || (key == best_key &&
+						load > best_load * member->weight)))
+			continue;
+		if (!best || key < best_key || load < best_load * member->weight) {
 			best = member;
 			best_key = key;
-			best_load = load;
+			best_load = busy;
+			n = 0;
 		}
+		equals[n++] = member;
 	}
-	return best;
+	return n > 1 && call->how == HA_HOW_ANY ? in_turn(equals, n) : best;
 }
 
 static bool pick(struct ha_call *call)
@@ -161,6 +188,29 @@ static void wait_for_member(struct ha_call *call)
 		if (!ha_wait(ha, &token->changed, &token->lock, deadline))
 			break;
 	ha_unlock(ha, &token->lock);
+}
+
+static unsigned int connected(struct ha_token *token)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < token->n_members; i++)
+		n += token->members[i]->conn != NULL;
+	return n;
+}
+
+unsigned int ha_members_wait(struct ha_token *token, unsigned int wanted)
+{
+	struct ha *ha = token->ha;
+	uint64_t deadline = ha_now(ha) + HA_CALL_WAIT;
+	unsigned int n;
+
+	ha_lock(ha, &token->lock);
+	while ((n = connected(token)) < wanted && ha_threaded(ha) && is_coming(token))
+		if (!ha_wait(ha, &token->changed, &token->lock, deadline))
+			break;
+	ha_unlock(ha, &token->lock);
+	return n;
 }
 
 bool ha_call_next(struct ha_call *call)

@@ -125,6 +125,9 @@ void ha_token_configure(struct ha_token *token, const struct ha_config_group *gr
 			continue;
 		member->listed = true;
 		member->standby = entry->standby;
+		member->drain = entry->drain;
+		member->weight = entry->weight ? entry->weight : 1;
+		member->credit = 0;
 		member->present = ha_device(ha, member->serial);
 		if (!member->conn) {
 			member->next_try = 0;
@@ -154,6 +157,7 @@ void ha_token_configure(struct ha_token *token, const struct ha_config_group *gr
 	if (group) {
 		token->slot = group->slot;
 		token->synchronize = group->synchronize;
+		token->mincopies = group->mincopies;
 		snprintf(token->label, sizeof(token->label), "%s", group->label);
 	}
 	ha_unlock(ha, &token->lock);
@@ -218,6 +222,7 @@ static struct ha_token *partition_token(struct ha *ha, uint32_t slot)
 		if (member && !token->n_members) {
 			member->listed = true;
 			member->present = true;
+			member->weight = 1;
 			token->members[token->n_members++] = member;
 		}
 		ha_unlock(ha, &token->lock);

@@ -23,8 +23,8 @@ static void says_everything(void **state)
 		"  \"retry_interval\": 61, \"ha_only\": true,\n"
 		"  \"log\": { \"enabled\": true, \"path\": \"/var/log\", \"max_length\": 2048 },\n"
 		"  \"groups\": [ { \"label\": \"my group\", \"number\": \"1154438865287\", \"slot\": 5,\n"
-		"    \"synchronize\": false, \"members\": [\n"
-		"      { \"serial\": \"154438865287\" },\n"
+		"    \"synchronize\": true, \"mincopies\": 2, \"members\": [\n"
+		"      { \"serial\": \"154438865287\", \"drain\": true, \"weight\": 100 },\n"
 		"      { \"serial\": \"1238700701509\", \"standby\": true } ] } ]\n"
 		"}\n";
 	struct ha_config *config = calloc(1, sizeof(*config)), *again = calloc(1, sizeof(*again));
@@ -41,7 +41,12 @@ static void says_everything(void **state)
 	assert_int_equal(config->log_max_length, 2048);
 	assert_int_equal(config->n_groups, 1);
 	assert_string_equal(config->groups[0].label, "my group");
-	assert_false(config->groups[0].synchronize);
+	assert_true(config->groups[0].synchronize);
+	assert_int_equal(config->groups[0].mincopies, 2);
+	assert_true(config->groups[0].members[0].drain);
+	assert_int_equal(config->groups[0].members[0].weight, 100);
+	assert_false(config->groups[0].members[1].drain);
+	assert_int_equal(config->groups[0].members[1].weight, 0);
 	assert_int_equal(config->groups[0].n_members, 2);
 	assert_true(config->groups[0].members[1].standby);
 
@@ -94,6 +99,18 @@ static void explains_errors(void **state)
 		{ GROUP_TEXT("\"members\": [ { \"serial\": \"x\" } ]"), "groups[0].members[0].serial" },
 		{ GROUP_TEXT("\"members\": [ { \"standby\": true } ]"),
 		  "\"groups[0].members[0].serial\" is missing" },
+		{ GROUP_TEXT("\"members\": [ { \"serial\": \"1\", \"weight\": 0 } ]"),
+		  "\"groups[0].members[0].weight\"" },
+		{ GROUP_TEXT("\"members\": [ { \"serial\": \"1\", \"weight\": 101 } ]"),
+		  "\"groups[0].members[0].weight\"" },
+		{ GROUP_TEXT("\"members\": [ { \"serial\": \"1\", \"drain\": 1 } ]"),
+		  "\"groups[0].members[0].drain\" has to be true or false" },
+		{ GROUP_TEXT("\"mincopies\": 0, \"members\": [ { \"serial\": \"1\" } ]"),
+		  "\"groups[0].mincopies\"" },
+		{ GROUP_TEXT("\"mincopies\": 2, \"members\": [ { \"serial\": \"1\" } ]"),
+		  "groups[0].mincopies is 2: the group has 1 members" },
+		{ GROUP_TEXT("\"mincopies\": 2, \"synchronize\": false, \"members\": [ { \"serial\": \"1\" }, { \"serial\": \"2\" } ]"),
+		  "objects are not replicated" },
 		{ GROUP_TEXT("\"members\": [ { \"serial\": \"1\" }, { \"serial\": \"1\" } ]"),
 		  "groups[0].members[1]: partition 1 is a member" },
 		{ "{ \"version\": 1, \"groups\": [ { \"label\": \"\", \"number\": \"1\", \"slot\": 5, \"members\": [] } ] }",
