@@ -263,6 +263,7 @@ static const struct {
 	{ CKA_EXPONENT_1,	true,  false, true,  false, false, false },
 	{ CKA_EXPONENT_2,	true,  false, true,  false, false, false },
 	{ CKA_COEFFICIENT,	true,  false, true,  false, false, false },
+	{ CKA_EC_PARAMS,	false, false, false, true,  true,  false },
 	{ CKA_EC_POINT,		false, false, false, true,  true,  false },
 	{ CKA_VALUE,		true,  false, false, false, true,  true },
 };

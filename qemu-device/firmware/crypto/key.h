@@ -67,7 +67,8 @@ CK_RV fw_key_complete(struct fw_attrs *attrs);
  *
  * True for what a key consists of and fw_key_complete() checks (CKA_VALUE,
  * CKA_MODULUS, CKA_EC_POINT, ...), which a template for generating or unwrapping
- * must not have and which never changes after creation.
+ * must not have (but for CKA_EC_PARAMS, which says on which curve) and which never
+ * changes after creation.
  */
 bool fw_key_material_attr(CK_ULONG class, CK_ULONG key_type, CK_ULONG type);
 

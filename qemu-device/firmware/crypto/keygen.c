@@ -9,14 +9,14 @@
 #include "crypto/key.h"
 #include "crypto/secret.h"
 
-/* A template for a new key must not say what it will be. */
+/* A template for a new key must not say what it will be; on which curve, it may. */
 static CK_RV fw_no_material(const struct fw_attrs *attrs, CK_ULONG class, CK_ULONG type,
 			    CK_ULONG but)
 {
 	unsigned int i;
 
 	for (i = 0; i < attrs->count; i++)
-		if (attrs->list[i].type != but &&
+		if (attrs->list[i].type != but && attrs->list[i].type != CKA_EC_PARAMS &&
 		    fw_key_material_attr(class, type, attrs->list[i].type))
 			return CKR_TEMPLATE_INCONSISTENT;
 	return CKR_OK;

@@ -207,8 +207,10 @@ static CK_RV fw_unwrap_template(const struct fw_attrs *attrs, uint64_t *class, u
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (*class == CKO_SECRET_KEY ? !fw_secret_type(*type) : *class != CKO_PRIVATE_KEY)
 		return CKR_TEMPLATE_INCONSISTENT;
+	/* The curve may be named: then it must be the one that comes out. */
 	for (i = 0; i < attrs->count; i++)
-		if (fw_key_material_attr(*class, *type, attrs->list[i].type))
+		if (attrs->list[i].type != CKA_EC_PARAMS &&
+		    fw_key_material_attr(*class, *type, attrs->list[i].type))
 			return CKR_TEMPLATE_INCONSISTENT;
 	return CKR_OK;
 }
