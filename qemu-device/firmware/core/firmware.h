@@ -57,6 +57,8 @@
  * @epoch:		grows when the HSM's roles are destroyed: earlier logins are void
  * @started_at:		when the card was switched on, ms
  * @audit:		the audit log
+ * @failed:		a new pair of keys did not fit together: no key works until the card
+ *			is switched on again, with its self tests
  * @auditor_locked_at:	when the auditor's password was locked, ms; under @auth
  */
 struct hsm_fw {
@@ -73,6 +75,7 @@ struct hsm_fw {
 	struct contexts		contexts;
 	struct engines		engines;
 	atomic_bool		tampered;
+	atomic_bool		failed;
 	atomic_uint_fast64_t	allowed;
 	atomic_uint_fast64_t	commands;
 	atomic_uint_fast64_t	epoch;

@@ -60,6 +60,7 @@ static struct hsm_fw *make(const struct hsm_fw_config *config)
 	pthread_rwlock_init(&fw->lock, NULL);
 	atomic_init(&fw->tampered, false);
 	atomic_init(&fw->allowed, 0);
+	atomic_init(&fw->failed, false);
 	atomic_init(&fw->commands, 0);
 	atomic_init(&fw->epoch, 1);
 	contexts_init(&fw->contexts, fw->config.max_contexts);

@@ -37,6 +37,20 @@ const struct fw_mech_info *fw_mechanisms(size_t *count);
 /** fw_mechanism_find() - one entry of the list, or NULL */
 const struct fw_mech_info *fw_mechanism_find(CK_ULONG mech);
 
+/**
+ * fw_approved_flags() - which functions of a mechanism are approved
+ *
+ * Return: those of its CKF_SIGN, CKF_ENCRYPT and so on that may be used where only
+ * approved algorithms are allowed; 0: none.
+ */
+uint32_t fw_approved_flags(CK_ULONG mech);
+
+/** fw_approved_curve() - is a curve (CKA_EC_PARAMS of a CKK_*) approved? */
+bool fw_approved_curve(CK_ULONG key_type, struct fw_bytes params);
+
+/** fw_approved_key() - is this key approved: its curve, or its length? */
+bool fw_approved_key(const struct fw_key *key);
+
 /* The bit of @have for the field PCIEHSM_F_P_* */
 #define FW_HAVE(field)	(1U << ((field) - PCIEHSM_F_P_IV))
 

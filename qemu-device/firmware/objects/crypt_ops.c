@@ -9,26 +9,36 @@
 /**
  * struct function - what a function demands
  * @permission:	OBJ_* of its key; 0: it has none
+ * @flag:	CKF_*
  * @stat:	what it counts as
  * @data:	it gives data (at the end)
  * @update:	its parts give data, too
  */
 struct function {
 	uint32_t		permission;
+	uint32_t		flag;
 	enum pciehsm_stat	stat;
 	bool			data;
 	bool			update;
 };
 
 static const struct function functions[] = {
-	[PCIEHSM_FN_ENCRYPT] = { OBJ_ENCRYPT, PCIEHSM_STAT_ENCRYPT, true, true },
-	[PCIEHSM_FN_DECRYPT] = { OBJ_DECRYPT, PCIEHSM_STAT_DECRYPT, true, true },
-	[PCIEHSM_FN_SIGN] = { OBJ_SIGN, PCIEHSM_STAT_SIGN, true, false },
-	[PCIEHSM_FN_SIGN_RECOVER] = { OBJ_SIGN_RECOVER, PCIEHSM_STAT_SIGN, true, false },
-	[PCIEHSM_FN_VERIFY] = { OBJ_VERIFY, PCIEHSM_STAT_VERIFY, false, false },
-	[PCIEHSM_FN_VERIFY_RECOVER] = { OBJ_VERIFY_RECOVER, PCIEHSM_STAT_VERIFY, true, false },
-	[PCIEHSM_FN_DIGEST] = { 0, PCIEHSM_STAT_DIGEST, true, false },
+	[PCIEHSM_FN_ENCRYPT] = { OBJ_ENCRYPT, CKF_ENCRYPT, PCIEHSM_STAT_ENCRYPT, true, true },
+	[PCIEHSM_FN_DECRYPT] = { OBJ_DECRYPT, CKF_DECRYPT, PCIEHSM_STAT_DECRYPT, true, true },
+	[PCIEHSM_FN_SIGN] = { OBJ_SIGN, CKF_SIGN, PCIEHSM_STAT_SIGN, true, false },
+	[PCIEHSM_FN_SIGN_RECOVER] = {
+		OBJ_SIGN_RECOVER, CKF_SIGN_RECOVER, PCIEHSM_STAT_SIGN, true, false },
+	[PCIEHSM_FN_VERIFY] = { OBJ_VERIFY, CKF_VERIFY, PCIEHSM_STAT_VERIFY, false, false },
+	[PCIEHSM_FN_VERIFY_RECOVER] = {
+		OBJ_VERIFY_RECOVER, CKF_VERIFY_RECOVER, PCIEHSM_STAT_VERIFY, true, false },
+	[PCIEHSM_FN_DIGEST] = { 0, CKF_DIGEST, PCIEHSM_STAT_DIGEST, true, false },
 };
+
+/* All flags of a mechanism that say what can be done with it */
+#define FUNCTIONS	((uint32_t)(CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN |	\
+				    CKF_SIGN_RECOVER | CKF_VERIFY | CKF_VERIFY_RECOVER |	\
+				    CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_WRAP |		\
+				    CKF_UNWRAP | CKF_DERIVE))
 
 static const struct function *function_of(uint32_t fn)
 {
@@ -41,7 +51,7 @@ static CK_RV begin(struct use *u, struct call *c, const struct function *f)
 {
 	CK_RV rv;
 
-	rv = use_begin(u, c);
+	rv = use_begin(u, c, f->flag);
 	if (rv == CKR_OK && message_has(&c->in, PCIEHSM_F_KEY) != (f->permission != 0))
 		rv = CKR_ARGUMENTS_BAD;
 	if (rv == CKR_OK && f->permission)
@@ -157,6 +167,18 @@ static struct operation *hold(struct call *c, uint32_t fn)
 	return NULL;
 }
 
+/* The operation of the function that the message names */
+static CK_RV hold_named(struct call *c, const struct function **f, struct operation **o)
+{
+	uint32_t fn = message_u32(&c->in, PCIEHSM_F_FUNCTION, 0);
+
+	*f = function_of(fn);
+	if (!*f)
+		return CKR_ARGUMENTS_BAD;
+	*o = hold(c, fn);
+	return *o ? CKR_OK : CKR_OPERATION_NOT_INITIALIZED;
+}
+
 /* @end: it is over, with success or without. */
 static void release(struct call *c, struct operation *o, bool end)
 {
@@ -189,16 +211,13 @@ static CK_RV update(struct call *c, struct operation *o, const struct function *
 
 CK_RV op_crypt_update(struct call *c)
 {
-	uint32_t fn = message_u32(&c->in, PCIEHSM_F_FUNCTION, 0);
-	const struct function *f = function_of(fn);
+	const struct function *f;
 	struct operation *o;
 	CK_RV rv;
 
-	if (!f)
-		return CKR_ARGUMENTS_BAD;
-	o = hold(c, fn);
-	if (!o)
-		return CKR_OPERATION_NOT_INITIALIZED;
+	rv = hold_named(c, &f, &o);
+	if (rv != CKR_OK)
+		return rv;
 	rv = update(c, o, f);
 	if (rv == CKR_OK)
 		rv = operation_charge(o);
@@ -230,16 +249,13 @@ static CK_RV final(struct call *c, struct operation *o, const struct function *f
 
 CK_RV op_crypt_final(struct call *c)
 {
-	uint32_t fn = message_u32(&c->in, PCIEHSM_F_FUNCTION, 0);
-	const struct function *f = function_of(fn);
+	const struct function *f;
 	struct operation *o;
 	CK_RV rv;
 
-	if (!f)
-		return CKR_ARGUMENTS_BAD;
-	o = hold(c, fn);
-	if (!o)
-		return CKR_OPERATION_NOT_INITIALIZED;
+	rv = hold_named(c, &f, &o);
+	if (rv != CKR_OK)
+		return rv;
 	rv = final(c, o, f);
 	release(c, o, rv != CKR_BUFFER_TOO_SMALL);
 	if (rv == CKR_OK)
@@ -249,16 +265,14 @@ CK_RV op_crypt_final(struct call *c)
 
 CK_RV op_crypt_cancel(struct call *c)
 {
-	uint32_t fn = message_u32(&c->in, PCIEHSM_F_FUNCTION, 0);
+	const struct function *f;
 	struct operation *o;
+	CK_RV rv;
 
-	if (!function_of(fn))
-		return CKR_ARGUMENTS_BAD;
-	o = hold(c, fn);
-	if (!o)
-		return CKR_OPERATION_NOT_INITIALIZED;
-	release(c, o, true);
-	return CKR_OK;
+	rv = hold_named(c, &f, &o);
+	if (rv == CKR_OK)
+		release(c, o, true);
+	return rv;
 }
 
 CK_RV op_digest_key(struct call *c)
@@ -285,21 +299,31 @@ CK_RV op_digest_key(struct call *c)
 
 CK_RV op_mechanisms(struct call *c)
 {
+	bool approved = approved_only(c->fw, c->part);
 	const struct fw_mech_info *list;
+	uint8_t *p, *begin;
 	size_t count, i;
-	uint8_t *p;
 
 	list = fw_mechanisms(&count);
 	p = answer_open(&c->out, PCIEHSM_F_MECHANISMS,
 			count * sizeof(struct pciehsm_mechanism_info));
 	if (!p)
 		return CKR_BUFFER_TOO_SMALL;
-	for (i = 0; i < count; i++, p += sizeof(struct pciehsm_mechanism_info)) {
+	begin = p;
+	for (i = 0; i < count; i++) {
+		uint32_t flags = list[i].flags;
+
+		/* What only describes the curves stays, if there is anything to be done. */
+		if (approved && !fw_approved_flags(list[i].type))
+			continue;
+		if (approved)
+			flags &= fw_approved_flags(list[i].type) | ~FUNCTIONS;
 		wire_put32(p, list[i].type);
 		wire_put32(p + 4, list[i].min_key);
 		wire_put32(p + 8, list[i].max_key);
-		wire_put32(p + 12, list[i].flags);
+		wire_put32(p + 12, flags);
+		p += sizeof(struct pciehsm_mechanism_info);
 	}
-	answer_close(&c->out, count * sizeof(struct pciehsm_mechanism_info));
+	answer_close(&c->out, (size_t)(p - begin));
 	return CKR_OK;
 }

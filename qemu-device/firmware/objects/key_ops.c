@@ -57,7 +57,7 @@ static CK_RV put_history(struct fw_attrs *attrs, bool sensitive, bool unextracta
 }
 
 /* No generating mechanism has parameters. */
-static CK_RV mechanism_of(struct call *c, CK_ULONG *mech)
+static CK_RV mechanism_of(struct call *c, CK_ULONG *mech, uint32_t flag)
 {
 	unsigned int i;
 
@@ -66,7 +66,7 @@ static CK_RV mechanism_of(struct call *c, CK_ULONG *mech)
 		if (c->in.fields[i].id >= PCIEHSM_F_P_IV &&
 		    c->in.fields[i].id <= PCIEHSM_F_P_PREHASH)
 			return CKR_MECHANISM_PARAM_INVALID;
-	return CKR_OK;
+	return use_mechanism(c, *mech, flag);
 }
 
 /* ---- generate ---- */
@@ -76,7 +76,7 @@ static CK_RV generate_key(struct call *c, struct making *m)
 	CK_ULONG mech;
 	CK_RV rv;
 
-	rv = mechanism_of(c, &mech);
+	rv = mechanism_of(c, &mech, CKF_GENERATE);
 	if (rv == CKR_OK)
 		rv = template_of(c, PCIEHSM_F_TEMPLATE, &m->attrs[0]);
 	if (rv == CKR_OK)
@@ -106,15 +106,34 @@ CK_RV op_generate_key(struct call *c)
 	return rv;
 }
 
+static bool curve_allowed(struct call *c, CK_ULONG mech, const struct fw_attrs *attrs)
+{
+	struct fw_bytes params;
+
+	if (!approved_only(c->fw, c->part) || !fw_attrs_get(attrs, CKA_EC_PARAMS, &params))
+		return true;
+	return fw_approved_curve(mech == CKM_EC_EDWARDS_KEY_PAIR_GEN ? CKK_EC_EDWARDS : CKK_EC,
+				 params);
+}
+
+/* Keys that do not fit together come from hardware or memory that can not be trusted. */
+static void fail(struct call *c)
+{
+	if (!atomic_exchange(&c->fw->failed, true))
+		events_add(&c->events, HSM_FW_ENGINE_FAILED, 0);
+}
+
 static CK_RV generate_pair(struct call *c, struct making *m)
 {
 	struct fw_progress progress = { call_step, c };
 	CK_ULONG mech;
 	CK_RV rv;
 
-	rv = mechanism_of(c, &mech);
+	rv = mechanism_of(c, &mech, CKF_GENERATE_KEY_PAIR);
 	if (rv == CKR_OK)
 		rv = template_of(c, PCIEHSM_F_TEMPLATE, &m->attrs[0]);
+	if (rv == CKR_OK && !curve_allowed(c, mech, &m->attrs[0]))
+		rv = PCIEHSM_CKR_POLICY;
 	if (rv == CKR_OK)
 		rv = template_of(c, PCIEHSM_F_TEMPLATE2, &m->attrs[1]);
 	if (rv == CKR_OK)
@@ -129,6 +148,8 @@ static CK_RV generate_pair(struct call *c, struct making *m)
 	rv = fw_generate_key_pair(mech, &m->attrs[0], &m->attrs[1], &progress);
 	if (c->queued)
 		engine_stoppable(c->fw, c->req, false);
+	if (rv == CKR_DEVICE_ERROR)
+		fail(c);
 	if (rv == CKR_OK && !call_step(c))
 		rv = CKR_FUNCTION_CANCELED;
 	if (rv == CKR_OK)
@@ -203,7 +224,7 @@ CK_RV op_wrap(struct call *c)
 	size_t len;
 	CK_RV rv;
 
-	rv = use_begin(&u, c);
+	rv = use_begin(&u, c, CKF_WRAP);
 	if (rv == CKR_OK)
 		rv = use_key(&u, c, OBJ_WRAP, CKR_WRAPPING_KEY_HANDLE_INVALID);
 	if (rv == CKR_OK) {
@@ -216,6 +237,27 @@ CK_RV op_wrap(struct call *c)
 }
 
 /* ---- unwrap ---- */
+
+/* A new object by a key that is there already: @run makes it. */
+static CK_RV make_from_key(struct call *c, uint32_t permission, uint32_t flag, CK_RV invalid,
+			   CK_RV (*run)(struct call *c, struct making *m, struct use *u))
+{
+	struct making m;
+	struct use u;
+	CK_RV rv;
+
+	rv = make_begin(&m, c, 1);
+	if (rv == CKR_OK && !m.done) {
+		rv = use_begin(&u, c, flag);
+		if (rv == CKR_OK)
+			rv = use_key(&u, c, permission, invalid);
+		if (rv == CKR_OK)
+			rv = run(c, &m, &u);
+		use_end(&u);
+	}
+	make_end(&m);
+	return rv;
+}
 
 static CK_RV impose(const struct object *by, uint32_t type, struct fw_attrs *attrs)
 {
@@ -264,21 +306,7 @@ static CK_RV unwrap(struct call *c, struct making *m, struct use *u)
 
 CK_RV op_unwrap(struct call *c)
 {
-	struct making m;
-	struct use u;
-	CK_RV rv;
-
-	rv = make_begin(&m, c, 1);
-	if (rv == CKR_OK && !m.done) {
-		rv = use_begin(&u, c);
-		if (rv == CKR_OK)
-			rv = use_key(&u, c, OBJ_UNWRAP, CKR_UNWRAPPING_KEY_HANDLE_INVALID);
-		if (rv == CKR_OK)
-			rv = unwrap(c, &m, &u);
-		use_end(&u);
-	}
-	make_end(&m);
-	return rv;
+	return make_from_key(c, OBJ_UNWRAP, CKF_UNWRAP, CKR_UNWRAPPING_KEY_HANDLE_INVALID, unwrap);
 }
 
 /* ---- derive ---- */
@@ -330,19 +358,5 @@ static CK_RV derive(struct call *c, struct making *m, struct use *u)
 
 CK_RV op_derive(struct call *c)
 {
-	struct making m;
-	struct use u;
-	CK_RV rv;
-
-	rv = make_begin(&m, c, 1);
-	if (rv == CKR_OK && !m.done) {
-		rv = use_begin(&u, c);
-		if (rv == CKR_OK)
-			rv = use_key(&u, c, OBJ_DERIVE, CKR_KEY_HANDLE_INVALID);
-		if (rv == CKR_OK)
-			rv = derive(c, &m, &u);
-		use_end(&u);
-	}
-	make_end(&m);
-	return rv;
+	return make_from_key(c, OBJ_DERIVE, CKF_DERIVE, CKR_KEY_HANDLE_INVALID, derive);
 }

@@ -81,10 +81,20 @@ static bool mechanism_allowed(const struct object *o, CK_ULONG mech)
 	return false;
 }
 
-CK_RV use_begin(struct use *u, struct call *c)
+CK_RV use_mechanism(struct call *c, CK_ULONG mech, uint32_t flag)
+{
+	if (atomic_load_explicit(&c->fw->failed, memory_order_relaxed))
+		return CKR_DEVICE_ERROR;
+	if (approved_only(c->fw, c->part) && !(fw_approved_flags(mech) & flag))
+		return CKR_MECHANISM_INVALID;
+	return CKR_OK;
+}
+
+CK_RV use_begin(struct use *u, struct call *c, uint32_t flag)
 {
 	const struct field *f;
 	unsigned int i;
+	CK_RV rv;
 
 	/* Parameters that were not given are not read, so they need not be cleared. */
 	u->params.have = 0;
@@ -98,6 +108,9 @@ CK_RV use_begin(struct use *u, struct call *c)
 		if (f->id >= PCIEHSM_F_P_IV && f->id <= PCIEHSM_F_P_PREHASH)
 			set_member(&u->params, f);
 	}
+	rv = use_mechanism(c, u->mech, flag);
+	if (rv != CKR_OK)
+		return rv;
 	f = message_field(&c->in, PCIEHSM_F_P_SALT_KEY);
 	if (!f)
 		return CKR_OK;
@@ -128,6 +141,7 @@ static bool policy_allows(struct call *c, const struct use *u, uint32_t permissi
 CK_RV use_key(struct use *u, struct call *c, uint32_t permission, CK_RV invalid)
 {
 	const struct field *f = message_field(&c->in, PCIEHSM_F_KEY);
+	CK_RV rv;
 
 	u->object = partition_object(c, f->data);
 	if (!u->object || !object_is_key(u->object))
@@ -138,7 +152,10 @@ CK_RV use_key(struct use *u, struct call *c, uint32_t permission, CK_RV invalid)
 		return CKR_MECHANISM_INVALID;
 	if (!policy_allows(c, u, permission))
 		return PCIEHSM_CKR_POLICY;
-	return object_key(u->object, &u->key);
+	rv = object_key(u->object, &u->key);
+	if (rv == CKR_OK && approved_only(c->fw, c->part) && !fw_approved_key(u->key))
+		rv = PCIEHSM_CKR_POLICY;
+	return rv;
 }
 
 void use_end(struct use *u)

@@ -25,15 +25,27 @@ struct use {
 };
 
 /**
+ * use_mechanism() - may a mechanism be used at all?
+ * @c:		the message
+ * @mech:	CKM_*
+ * @flag:	CKF_* of what it is to do
+ *
+ * Return: CKR_OK; CKR_MECHANISM_INVALID where only approved ones are allowed (HSM policy
+ * 12) and this is none; CKR_DEVICE_ERROR when the card has failed.
+ */
+CK_RV use_mechanism(struct call *c, CK_ULONG mech, uint32_t flag);
+
+/**
  * use_begin() - mechanism and parameters of a message
  * @u:		out; use_end() must follow
  * @c:		the message
+ * @flag:	CKF_* of what it is to do
  *
- * Return: CKR_OK; of the salt's key, which must be one for deriving,
+ * Return: CKR_OK; as use_mechanism(); of the salt's key, which must be one for deriving,
  * CKR_KEY_HANDLE_INVALID, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_MECHANISM_INVALID
  * (CKA_ALLOWED_MECHANISMS), and as fw_key_from_attrs().
  */
-CK_RV use_begin(struct use *u, struct call *c);
+CK_RV use_begin(struct use *u, struct call *c, uint32_t flag);
 
 /**
  * use_key() - the key that PCIEHSM_F_KEY names
@@ -44,7 +56,8 @@ CK_RV use_begin(struct use *u, struct call *c);
  *		the name that wrapping and unwrapping have for it)
  *
  * Return: CKR_OK, @invalid, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_MECHANISM_INVALID
- * (CKA_ALLOWED_MECHANISMS), PCIEHSM_CKR_POLICY, and as fw_key_from_attrs().
+ * (CKA_ALLOWED_MECHANISMS), PCIEHSM_CKR_POLICY (also: a key that is not approved where
+ * only those are allowed), and as fw_key_from_attrs().
  */
 CK_RV use_key(struct use *u, struct call *c, uint32_t permission, CK_RV invalid);
 
