@@ -534,6 +534,46 @@ static void test_memory_store(void **state)
 	hsm_fw_close(NULL);
 }
 
+/*
+ * A store that the first firmware wrote (store-1.card: card 7000 as card_ready() makes it,
+ * data object 1, a pair at 10, object 2 deleted) is brought to the present format, once.
+ */
+static void test_first_format(void **state)
+{
+	struct card *c = card_new(7000);
+	static uint8_t data[1 << 20];
+	unsigned int n, round;
+	uint8_t sig[80];
+	size_t len;
+	FILE *f;
+
+	(void)state;
+	hsm_fw_close(c->fw);
+	unlink(c->store);
+	f = fopen(STORE_1, "rb");
+	assert_non_null(f);
+	len = fread(data, 1, sizeof(data), f);
+	assert_true(len > 4096 && len < sizeof(data));
+	fclose(f);
+	f = fopen(c->store, "wb");
+	assert_int_equal(fwrite(data, 1, len, f), len);
+	fclose(f);
+	assert_int_equal(hsm_fw_open(&c->config, &c->fw, (char *)data, 256), 0);
+	c->part = 100;
+	for (round = 0; round < 2; round++) {
+		assert_ok(card_login(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+		assert_ok(card_find(c, CTX_CO, NULL, &n, NULL));
+		assert_int_equal(n, 3 + round);
+		assert_rv(card_data(c, CTX_CO, 2, "two", true), PCIEHSM_CKR_OBJECT_DELETED);
+		len = sizeof(sig);
+		assert_ok(card_sign(c, CTX_CO, 11, CKM_ECDSA, "32 bytes, as long as SHA-256 is.", 32,
+				    sig, &len));
+		assert_ok(card_data(c, CTX_CO, 3, "new", true));
+		card_power_cycle(c);
+	}
+	card_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_killed_while_checking),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_memory_store),
+		cmocka_unit_test(test_first_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
