@@ -117,8 +117,8 @@ static int hsm_uring_send(struct io_uring_cmd *ioucmd, struct hsm_ctx *ctx, u32 
 			hsm_msg_unfill(u->msg, slot);
 		else
 			hsm_slot_put(slot);
-		if (nowait)
-			return -ECANCELED;
+		if (nowait && ret == -EAGAIN)
+			return hsm_ctx_gone(ctx) ? -ENODEV : -ECANCELED;
 	} while (ret == -EAGAIN);
 	return ret;
 }
