@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod modules_install check-removals userspace qemu deps demo check check-kernels check-debug bench vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu deps demo check check-kernels check-debug bench simulate vm unit clean help
 
 all: kmod userspace qemu
 
@@ -77,6 +77,11 @@ bench: deps
 		echo "$$run:"; $$run || status=1; echo; \
 	done; exit $$status
 
+# Inputs that the firmware might not stand; seconds for each of three targets.
+TIME ?= 600
+fuzz:
+	@tests/fuzz/fuzz $(TIME)
+
 # Cards are pulled out and put back under load, as often as you like.
 N ?= 1000
 check-removals: kmod
@@ -84,6 +89,11 @@ check-removals: kmod
 
 unit:
 	@tests/run-check unit
+
+# Runs of the group engine on simulated time, as many as you like; each is decided by its number.
+SEEDS ?= 1000
+simulate:
+	@SEEDS=$(SEEDS) JOBS=$(JOBS) tests/simulation/run
 
 vm: deps
 	$(submake) all
@@ -103,8 +113,10 @@ help:
 	@echo 'make check      all tests; tests/run-check NAME... for some of them'
 	@echo 'make check-removals   pull cards out and put them back N=1000 times under load, in a guest'
 	@echo 'make unit       the tests that need no guest'
+	@echo 'make simulate   SEEDS=1000 random runs of the group engine on simulated time'
 	@echo 'make check-kernels  build the driver for the kernels of three Debian suites (as root)'
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
 	@echo 'make bench      measure, in turns with a peer for each thing'
+	@echo 'make fuzz       look for inputs that break the firmware, TIME=seconds for each target'
 	@echo 'make deps       install the packages that all this needs (as root)'
 	@echo 'make clean      remove build/ (the cache stays)'
