@@ -7,6 +7,7 @@
 #include "card.h"
 
 #include <endian.h>
+#include <time.h>
 
 #define PEER_A	1000100ULL
 #define PEER_B	2000100ULL
@@ -288,6 +289,97 @@ static void test_widening(void **state)
 	card_free(c);
 }
 
+/* ---- finding by anything ---- */
+
+static unsigned int find(struct card *c, uint32_t type, const void *value, size_t len,
+			 double *seconds)
+{
+	struct timespec a, b;
+	unsigned int n;
+	struct fwmsg m;
+	size_t got;
+
+	fwmsg_begin(&m, PCIEHSM_OP_OBJECT_FIND, 1);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr(&m, type, value, len);
+	fwmsg_template_end(&m);
+	fwmsg_u32(&m, PCIEHSM_F_LIMIT, 3500);
+	m.out_size = 65536;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+	assert_ok(fwmsg_run(&m, c->fw, c->part, CTX_CO));
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+	if (seconds)
+		*seconds = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+	fwmsg_get(&m, PCIEHSM_F_OUIDS, &got);
+	n = (unsigned int)(got / PCIEHSM_OUID_LEN);
+	fwmsg_free(&m);
+	return n;
+}
+
+static void test_find(void **state)
+{
+	static const uint8_t value[16] = "0123456789abcdef", hidden[16] = "ABCDEFGHIJKLMNOP";
+	const uint8_t yes = 1, no = 0;
+	struct card *c = card_ready(3004, DOMAIN);
+	uint8_t app[] = "application", check[3], point[200];
+	double rare = 0, all = 0, s;
+	size_t len;
+	struct fwmsg m;
+	uint32_t n;
+
+	(void)state;
+	assert_ok(card_aes(c, CTX_CO, 1, value, 16, true));
+	assert_ok(card_aes(c, CTX_CO, 2, hidden, 16, false));
+	assert_ok(card_ec(c, CTX_CO, 3, "pair", true));
+	for (n = 100; n < 3000; n++)
+		assert_ok(card_data(c, CTX_CO, n, "many", true));
+	/* One object that differs in something that is not its label */
+	fwmsg_begin(&m, PCIEHSM_OP_OBJECT_CREATE, 1);
+	ouid_of(point, 50);
+	fwmsg_bytes(&m, PCIEHSM_F_OUID, point, PCIEHSM_OUID_LEN);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr_ulong(&m, CKA_CLASS, CKO_DATA);
+	fwmsg_attr_bool(&m, CKA_TOKEN, true);
+	fwmsg_attr_bool(&m, CKA_MODIFIABLE, false);
+	fwmsg_attr_text(&m, CKA_APPLICATION, (char *)app);
+	fwmsg_template_end(&m);
+	assert_ok(fwmsg_run(&m, c->fw, c->part, CTX_CO));
+	fwmsg_free(&m);
+	assert_int_equal(find(c, CKA_APPLICATION, app, sizeof(app) - 1, NULL), 1);
+	assert_int_equal(find(c, CKA_MODIFIABLE, &no, 1, NULL), 1);
+	assert_int_equal(find(c, CKA_MODIFIABLE, &yes, 1, NULL), 2904);
+	assert_int_equal(find(c, CKA_APPLICATION, NULL, 0, NULL), 2900);
+	/* Of keys: what can be read, and nothing else */
+	assert_int_equal(find(c, CKA_VALUE, value, 16, NULL), 1);
+	assert_int_equal(find(c, CKA_VALUE, hidden, 16, NULL), 0);
+	len = sizeof(check);
+	assert_ok(card_get(c, CTX_CO, 2, CKA_CHECK_VALUE, check, &len));
+	assert_int_equal(find(c, CKA_CHECK_VALUE, check, len, NULL), 1);
+	len = sizeof(point);
+	assert_ok(card_get(c, CTX_CO, 3, CKA_EC_POINT, point, &len));
+	assert_int_equal(find(c, CKA_EC_POINT, point, len, NULL), 1);
+	assert_int_equal(find(c, CKA_LOCAL, &yes, 1, NULL), 2);
+	assert_int_equal(find(c, CKA_LOCAL, &no, 1, NULL), 2);
+	assert_int_equal(find(c, CKA_EXTRACTABLE, &yes, 1, NULL), 1);
+	assert_int_equal(find(c, CKA_TOKEN, &yes, 1, NULL), 2905);
+	assert_int_equal(find(c, CKA_TOKEN, &no, 1, NULL), 0);
+	/* Through an index: far faster than looking at each. */
+	for (n = 0; n < 20; n++) {
+		assert_int_equal(find(c, CKA_EC_POINT, point, len, &s), 1);
+		rare += s;
+		assert_int_equal(find(c, CKA_MODIFIABLE, &yes, 1, &s), 2904);
+		all += s;
+	}
+	assert_true(rare * 3 < all);
+	/* What an object was is not found any more. */
+	assert_ok(card_set_text(c, CTX_CO, 100, CKA_LABEL, "other"));
+	assert_int_equal(find(c, CKA_LABEL, "many", 4, NULL), 2899);
+	assert_int_equal(find(c, CKA_LABEL, "other", 5, NULL), 1);
+	assert_ok(card_destroy(c, CTX_CO, 100, 0));
+	assert_int_equal(find(c, CKA_LABEL, "other", 5, NULL), 0);
+	card_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_domain_parameters),
 		cmocka_unit_test(test_widening),
+		cmocka_unit_test(test_find),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

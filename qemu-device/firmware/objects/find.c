@@ -23,6 +23,8 @@ struct search {
 	size_t		len;
 	uint64_t	after;
 	size_t		max;
+	bool		tokens;
+	bool		sessions;
 };
 
 static bool matches(const struct search *s, const struct object *o)
@@ -47,7 +49,7 @@ static const struct entry_list *shortest(const struct search *s, const struct ta
 	struct attr a;
 
 	while (template_next(&it, &a)) {
-		if (!table_indexed(a.type))
+		if (!rules_telling(a.type, a.value, a.len))
 			continue;
 		l = table_candidates(t, a.type, a.value, a.len);
 		if (l->count < best->count)
@@ -70,6 +72,21 @@ static size_t search_table(const struct search *s, const struct table *t, struct
 		n++;
 	}
 	return n;
+}
+
+/* CKA_TOKEN says in which of the two tables it can be. */
+static void look_where(struct search *s)
+{
+	struct template_iter it = TEMPLATE_ITER(s->template, s->len);
+	struct attr a;
+
+	s->tokens = true;
+	s->sessions = true;
+	while (template_next(&it, &a))
+		if (a.type == CKA_TOKEN && a.len == 1) {
+			s->tokens &= a.value[0] == 1;
+			s->sessions &= a.value[0] == 0;
+		}
 }
 
 static CK_RV put_page(struct call *c, const struct hit *a, size_t a_count,
@@ -125,11 +142,12 @@ CK_RV op_object_find(struct call *c)
 	hits = malloc(2 * s.max * sizeof(*hits));
 	if (!hits)
 		return CKR_HOST_MEMORY;
+	look_where(&s);
 	pthread_rwlock_rdlock(&c->part->lock);
-	token = search_table(&s, &c->part->table, hits);
+	token = !s.tokens ? 0 : search_table(&s, &c->part->table, hits);
 	pthread_rwlock_unlock(&c->part->lock);
 	pthread_mutex_lock(&c->ctx->lock);
-	session = search_table(&s, &c->ctx->objects, hits + s.max);
+	session = !s.sessions ? 0 : search_table(&s, &c->ctx->objects, hits + s.max);
 	pthread_mutex_unlock(&c->ctx->lock);
 	rv = put_page(c, hits, token, hits + s.max, session, limit);
 	free(hits);

@@ -429,6 +429,34 @@ CK_RV rules_apply(struct fw_attrs *attrs, const struct fw_attrs *change, uint64_
 	return rv;
 }
 
+/* True of nearly every key that is made here; false tells */
+static bool mostly_true(uint32_t type)
+{
+	return type == CKA_TOKEN || type == CKA_LOCAL || type == CKA_ALWAYS_SENSITIVE ||
+	       type == CKA_NEVER_EXTRACTABLE;
+}
+
+bool rules_telling(uint32_t type, const uint8_t *value, size_t len)
+{
+	const struct rule *r;
+	bool known = false;
+
+	/* Found by the OUID itself, for which there is a table already. */
+	if (!len || type == CKA_UNIQUE_ID)
+		return false;
+	for (r = rules; r < rules + RULE_COUNT; r++) {
+		if (r->type != type)
+			continue;
+		known = true;
+		if (r->form == FORM_BOOL && (len != 1 || mostly_true(type) ? value[0] != 0 :
+					     (r->flags & R_TRUE) ? value[0] != 0 : value[0] == 0))
+			return false;
+		if ((r->flags & R_ZERO) && len == 8 && !wire_get64(value))
+			return false;
+	}
+	return known;
+}
+
 bool rules_usage_attr(uint32_t type)
 {
 	size_t i;

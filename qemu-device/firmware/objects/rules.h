@@ -73,6 +73,18 @@ enum rules_change {
 CK_RV rules_apply(struct fw_attrs *attrs, const struct fw_attrs *change, uint64_t class,
 		  enum rules_change how);
 
+/**
+ * rules_telling() - does this value tell an object from most others?
+ * @type:	the attribute
+ * @len:	of the value
+ * @value:	its bytes
+ *
+ * A value that most objects have, like a default, finds nothing that looking at all of
+ * them would not find as fast. Whatever this says no to has no place in an index, and is
+ * not looked for there.
+ */
+bool rules_telling(uint32_t type, const uint8_t *value, size_t len);
+
 /** rules_usage_attr() - does it say what a key may do? (Partition policy 11) */
 bool rules_usage_attr(uint32_t type);
 

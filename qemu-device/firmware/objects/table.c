@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "crypto/secret.h"
 #include "message/wire.h"
+#include "objects/rules.h"
 
 /**
  * struct posting - the objects that have one value of one attribute
@@ -20,19 +21,7 @@ struct posting {
 	struct entry_list	entries;
 };
 
-static const uint32_t indexed[] = { CKA_CLASS, CKA_LABEL, CKA_ID };
-
 #define FIRST_BUCKETS	16
-
-bool table_indexed(uint32_t type)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(indexed) / sizeof(indexed[0]); i++)
-		if (indexed[i] == type)
-			return true;
-	return false;
-}
 
 void table_init(struct table *t)
 {
@@ -65,7 +54,7 @@ static void list_add(struct entry_list *l, struct entry *e)
 	size_t at = list_after(l, e->no);
 
 	if (l->count == l->room) {
-		l->room = l->room ? l->room * 2 : 4;
+		l->room = l->room ? l->room * 2 : 1;
 		l->list = mem_grow(l->list, l->room, sizeof(*l->list));
 	}
 	memmove(l->list + at + 1, l->list + at, (l->count - at) * sizeof(*l->list));
@@ -171,14 +160,18 @@ static void unpost(struct table *t, uint64_t hash, struct entry *e)
 	t->posting_count--;
 }
 
-/* The hash of an indexed attribute of @o; false if it has none. */
-static bool attr_hash(const struct table *t, const struct object *o, size_t which, uint64_t *hash)
+/* The hash of attribute @i of @o; false if it has no place in the index. */
+static bool attr_hash(const struct table *t, const struct object *o, unsigned int i,
+		      uint64_t *hash)
 {
-	struct fw_bytes value;
+	const struct fw_attr *a = &o->attrs.list[i];
+	const uint8_t *value = fw_attr_value(a);
 
-	if (!fw_attrs_get(&o->attrs, indexed[which], &value))
+	/* What can not be read is not to be found either. */
+	if (!rules_telling((uint32_t)a->type, value, a->len) ||
+	    object_unreadable(o, (uint32_t)a->type))
 		return false;
-	*hash = hash_value(t, indexed[which], value.p, value.len);
+	*hash = hash_value(t, (uint32_t)a->type, value, a->len);
 	return true;
 }
 
@@ -338,9 +331,9 @@ void table_digest_delta(uint64_t sum[4], const uint8_t ouid[PCIEHSM_OUID_LEN],
 static void attach(struct table *t, struct entry *e, struct object *o)
 {
 	uint64_t hash;
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < sizeof(indexed) / sizeof(indexed[0]); i++)
+	for (i = 0; i < o->attrs.count; i++)
 		if (attr_hash(t, o, i, &hash))
 			post(t, hash, e);
 	list_add(&t->order, e);
@@ -354,9 +347,9 @@ static void detach(struct table *t, struct entry *e)
 {
 	struct object *o = e->object;
 	uint64_t hash;
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < sizeof(indexed) / sizeof(indexed[0]); i++)
+	for (i = 0; i < o->attrs.count; i++)
 		if (attr_hash(t, o, i, &hash))
 			unpost(t, hash, e);
 	list_remove(&t->order, e);

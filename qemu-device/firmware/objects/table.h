@@ -3,7 +3,7 @@
  * The objects of a partition (or the session objects of a context) in memory.
  *
  * Four ways to an object: by OUID (hash), in the order of creation (array), by the
- * value of an attribute that is often searched for (hash of postings), and, of the
+ * value of any attribute (hash of postings), and, of the
  * partition's, in the order of the last change (array). Tombstones are in the first
  * and the last.
  *
@@ -115,14 +115,11 @@ void table_collect(struct table *t, uint64_t seq);
 void table_digest_delta(uint64_t sum[4], const uint8_t ouid[PCIEHSM_OUID_LEN],
 			const struct version *version, bool deleted, bool add);
 
-/** table_indexed() - is there an index over this attribute? */
-bool table_indexed(uint32_t type);
-
 /**
  * table_candidates() - entries among which all with an attribute value are
  * @t:		the table
- * @type:	an indexed attribute
- * @value:	its value
+ * @type:	an attribute
+ * @value:	its value, of which rules_telling() says yes
  * @len:	of that
  *
  * Return: a list, which may be empty and may hold others too (hash).
