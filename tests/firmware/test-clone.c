@@ -546,6 +546,109 @@ static void test_policies(void **state)
 	card_free(b);
 }
 
+/* A card with approved mechanisms only, and what else is asked of it */
+static struct card *strict_card(uint64_t serial)
+{
+	struct card *c = card_new(serial);
+
+	assert_ok(card_hsm_init(c, "card", SO_PIN));
+	assert_ok(card_login(c, 0, CTX_SO, PCIEHSM_ROLE_SO, SO_PIN));
+	assert_ok(card_policy(c, 0, CTX_SO, 12, 0));
+	assert_ok(card_partition_create(c, CTX_SO, &c->part));
+	assert_ok(card_partition_init(c, c->part, CTX_PO, "par0", PO_PIN, DOMAIN));
+	card_make_roles(c, c->part);
+	return c;
+}
+
+static void test_cards_that_disagree(void **state)
+{
+	struct card *a = card_ready(1, DOMAIN), *b = strict_card(2), *d = strict_card(3);
+	struct link ab = connect_cards(a, b), ba = connect_cards(b, a), bd = connect_cards(b, d);
+	uint32_t n = 1, rv;
+	struct bytes blob;
+	unsigned int done;
+
+	(void)state;
+	assert_ok(card_data(a, CTX_CO, 1, "one", true));
+	assert_ok(card_data(b, CTX_CO, 2, "two", true));
+	assert_ok(export_some(&ab, &n, 1, 0, &blob, &rv, &done));
+	assert_rv(import_blob(&ab, &blob, &rv), PCIEHSM_CKR_CLONE_POLICY);
+	/* Not by asking again either */
+	assert_rv(import_blob(&ab, &blob, &rv), PCIEHSM_CKR_REPLAYED);
+	free(blob.p);
+	n = 2;
+	assert_ok(export_some(&ba, &n, 1, 0, &blob, &rv, &done));
+	assert_rv(import_blob(&ba, &blob, &rv), PCIEHSM_CKR_CLONE_POLICY);
+	free(blob.p);
+	assert_ok(export_some(&bd, &n, 1, 0, &blob, &rv, &done));
+	assert_ok(import_blob(&bd, &blob, &rv));
+	assert_ok(rv);
+	free(blob.p);
+	/* The partition's own policy can not be less strict. */
+	assert_rv(card_policy(b, b->part, CTX_PO, 43, 1), PCIEHSM_CKR_POLICY);
+	/* To change it destroys everything, in both directions. */
+	assert_ok(card_policy(b, 0, CTX_SO, 12, 1));
+	assert_int_equal(hsm_fw_partitions(b->fw, NULL, 0), 0);
+	assert_ok(card_policy(a, 0, CTX_SO, 12, 0));
+	assert_int_equal(hsm_fw_partitions(a->fw, NULL, 0), 0);
+	card_free(a);
+	card_free(b);
+	card_free(d);
+}
+
+/* Whatever there is to be moved: at the wrong end there is no channel. */
+static void test_wrong_end(void **state)
+{
+	struct card *a = card_ready(1, DOMAIN), *b = card_ready(2, DOMAIN);
+	struct link l = connect_cards(a, b), back = { b, a, l.target, l.source };
+	uint32_t n = 1, missing = 99, rv;
+	struct bytes blob, nothing = { NULL, 0 };
+	unsigned int done;
+
+	(void)state;
+	assert_ok(card_data(b, CTX_CO, 1, "one", true));
+	assert_rv(export_some(&back, &n, 1, 0, &blob, &rv, &done), PCIEHSM_CKR_CHANNEL);
+	assert_rv(export_some(&back, &missing, 1, 0, &blob, &rv, &done), PCIEHSM_CKR_CHANNEL);
+	assert_rv(import_blob(&back, &nothing, &rv), PCIEHSM_CKR_CHANNEL);
+	/* At the right one an empty batch is nothing wrong. */
+	assert_ok(export_some(&l, &missing, 1, 0, &blob, &rv, &done));
+	assert_int_equal(rv, CKR_OBJECT_HANDLE_INVALID);
+	assert_int_equal(blob.len, 0);
+	assert_ok(import_blob(&l, &blob, &rv));
+	free(blob.p);
+	card_free(a);
+	card_free(b);
+}
+
+/* What was sealed before a tombstone was collected does not bring the object back. */
+static void test_collection(void **state)
+{
+	struct card *a = card_ready(1, DOMAIN), *b = card_ready(2, DOMAIN);
+	struct link l = connect_cards(a, b);
+	uint32_t n = 1, rv;
+	struct bytes blob;
+	unsigned int done;
+	struct fwmsg m;
+
+	(void)state;
+	assert_ok(card_data(a, CTX_CO, 1, "one", true));
+	clone_one(&l, 1, CKR_OK);
+	assert_ok(card_set_text(a, CTX_CO, 1, CKA_LABEL, "newer"));
+	assert_ok(export_some(&l, &n, 1, 0, &blob, &rv, &done));
+	assert_ok(card_destroy(b, CTX_CO, 1, 0));
+	fwmsg_begin(&m, PCIEHSM_OP_TOMBSTONES_COLLECT, 0);
+	fwmsg_bytes(&m, PCIEHSM_F_SERIALS, NULL, 0);
+	assert_ok(fwmsg_run(&m, b->fw, b->part, CTX_CO));
+	assert_int_equal(fwmsg_get_u32(&m, PCIEHSM_F_TOMBSTONES), 1);
+	fwmsg_free(&m);
+	assert_rv(import_blob(&l, &blob, &rv), PCIEHSM_CKR_CHANNEL);
+	assert_rv(card_get(b, CTX_CO, 1, CKA_CLASS, NULL, &(size_t){ 0 }),
+		  CKR_OBJECT_HANDLE_INVALID);
+	free(blob.p);
+	card_free(a);
+	card_free(b);
+}
+
 static void test_batches(void **state)
 {
 	struct card *a = card_ready(1, DOMAIN), *b = card_ready(2, DOMAIN);
@@ -680,6 +783,9 @@ int main(void)
 		cmocka_unit_test(test_channel_belongs_to_context),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_cards_that_disagree),
+		cmocka_unit_test(test_wrong_end),
+		cmocka_unit_test(test_collection),
 		cmocka_unit_test(test_batches),
 		cmocka_unit_test(test_session_objects),
 		cmocka_unit_test(test_changes),
