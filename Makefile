@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod modules_install check-removals userspace qemu deps demo check check-kernels check-debug bench simulate vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu deps demo check check-kernels check-debug bench simulate fuzz vm unit clean help
 
 all: kmod userspace qemu
 
