@@ -583,8 +583,35 @@ static CK_RV connect_all(struct ha_token *token, const void *pin, size_t pin_len
 	return refused;
 }
 
-/* Once round: each member with the first. *@all: nobody differed at the end of it */
-static CK_RV sync_round(struct ha_token *token, bool *all, char *error, size_t error_len)
+/* It failed on the way: the others go on without it. *@failure: the first one's, with its text */
+static void leave_out(struct ha_member *member, CK_RV rv, CK_RV *failure, char *error,
+		      size_t error_len)
+{
+	struct ha_token *token = member->token;
+	char text[192];
+
+	snprintf(text, sizeof(text), "member %s is left out: %s", member->serial,
+		 ha_member_reason(rv));
+	if (token->progress)
+		token->progress(token->progress_arg, 0, 0, text);
+	if (*failure == CKR_OK) {
+		*failure = rv;
+		say(error, error_len, "Member %s failed on the way (%s); the others were synchronized without it.",
+		    member->serial, ha_member_reason(rv));
+	}
+	ha_lock(token->ha, &token->lock);
+	ha_member_drop(member);
+	ha_member_set(member, HA_MEMBER_DOWN, "%s", ha_member_reason(rv));
+	ha_unlock(token->ha, &token->lock);
+	ha_token_flush(token);
+}
+
+/*
+ * Once round: each member with the first. *@all: nobody differed at the end of it
+ * Return: a failure that is no member's
+ */
+static CK_RV sync_round(struct ha_token *token, bool *all, CK_RV *failure, char *error,
+			size_t error_len)
 {
 	struct ha_member *hub = NULL;
 	unsigned int i;
@@ -604,11 +631,17 @@ static CK_RV sync_round(struct ha_token *token, bool *all, char *error, size_t e
 			continue;
 		}
 		rv = ha_sync(member, member->conn, hub->conn, &equal, &failed, &changed, &culprit);
-		if (rv != CKR_OK) {
-			say(error, error_len, "Members %s and %s could not be synchronized: %s%s%s.",
-			    hub->serial, member->serial, culprit->member->serial, " ",
-			    ha_member_reason(rv));
+		if (rv == CKR_HOST_MEMORY || rv == CKR_CANCEL)
 			return rv;
+		if (rv != CKR_OK) {
+			struct ha_member *left = culprit->member;
+
+			leave_out(left, rv, failure, error, error_len);
+			*all = false;
+			/* The next round has another one to compare with. */
+			if (left == hub)
+				return CKR_OK;
+			continue;
 		}
 		/* The hub has got something new: those before this one lack it. */
 		if (changed || !equal)
@@ -625,7 +658,7 @@ CK_RV ha_group_synchronize(struct ha *ha, const char *label, const void *pin, si
 	struct ha_token *token;
 	struct pciehsm_digest_info info;
 	struct ha_sync_report none;
-	CK_RV rv, refused;
+	CK_RV rv, refused, failure = CKR_OK;
 	bool all = false;
 	unsigned int i;
 
@@ -652,17 +685,21 @@ CK_RV ha_group_synchronize(struct ha *ha, const char *label, const void *pin, si
 	if (atomic_load(&token->role) == PCIEHSM_ROLE_CO)
 		rv = CKR_OK;
 	/* As many rounds as it takes news to go round, and some for what happens meanwhile. */
-	for (i = 0; rv == CKR_OK && !all && i < HA_MAX_MEMBERS; i++)
-		rv = sync_round(token, &all, error, error_len);
+	for (i = 0; rv == CKR_OK && !all && i < 2 * HA_MAX_MEMBERS; i++)
+		rv = sync_round(token, &all, &failure, error, error_len);
 	for (i = 0; rv == CKR_OK && i < token->n_members; i++) {
 		if (!token->members[i]->conn)
 			continue;
 		rv = pciehsm_digest(token->members[i]->conn->t, &info);
 		if (rv == CKR_OK && info.objects > report->objects)
 			report->objects = info.objects;
+		if (rv != CKR_OK) {
+			leave_out(token->members[i], rv, &failure, error, error_len);
+			rv = CKR_OK;
+		}
 	}
 	if (rv == CKR_OK)
-		rv = refused;
+		rv = refused != CKR_OK ? refused : failure;
 	if (rv == CKR_OK && report->failed)
 		rv = CKR_FUNCTION_FAILED;
 	if (rv != CKR_OK && error_len && !*error)

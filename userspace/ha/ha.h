@@ -380,7 +380,8 @@ typedef void (*ha_sync_progress)(void *arg, uint32_t done, uint32_t total, const
  * @pin:	the Crypto Officer's
  * @error:	out: on failure, which member and why, for a person
  *
- * Safe while applications work.
+ * Safe while applications work. A member that fails on the way is left out, and the others
+ * go on; then @report holds what was done, and the result is that of the first failure.
  */
 CK_RV ha_group_synchronize(struct ha *ha, const char *label, const void *pin, size_t pin_len,
 			   struct ha_sync_report *report, ha_sync_progress progress, void *arg,
