@@ -118,6 +118,22 @@ void exempt_for(unsigned int card)
 		free(all[k].list);
 }
 
+unsigned int copies_of(const struct thing *thing)
+{
+	unsigned int k, part, found, copies = 0;
+
+	for (k = 0; k < world.n_cards; k++) {
+		struct pciehsm_transport *t = machine_direct(k, true);
+
+		for (part = 0, found = 0; part < parts_of(thing); part++)
+			found += pciehsm_object_get(t, 0, thing->ouid[part].b, NULL, 0, NULL) ==
+				 CKR_OK;
+		t->ops->close(t);
+		copies += found == parts_of(thing);
+	}
+	return copies;
+}
+
 size_t look_at_key(const struct thing *thing, unsigned char *point)
 {
 	struct pciehsm_object_version best = { 0 }, version;

@@ -48,6 +48,8 @@ static uint64_t well_since[CARDS_MAX];	/* SIM_FOREVER: something is wrong with i
 static bool listed[CARDS_MAX];
 static unsigned int wrong_logins;
 static uint64_t emptied_at;
+static uint64_t last_emptied;		/* in whatever way */
+static uint64_t copies_settled_at;	/* since when the copies wanted are as they are */
 
 /* ---- things ---- */
 
@@ -107,6 +109,9 @@ static void called(const char *what, const struct thing *thing, uint64_t begun, 
 		(double)took / 1e6);
 	if (rv == CKR_OK || excused(thing, rv))
 		return;
+	/* Nobody failed: there were too few members for the copies that are wanted. */
+	if (rv == PCIEHSM_CKR_COPIES && thing && thing->creating && world.mincopies_ever)
+		return;
 	sim_fail("%s %s gives %s", what, thing ? thing->label : "", pciehsm_rv_name(rv));
 }
 
@@ -125,6 +130,7 @@ static void create_thing(struct worker *w)
 	static const enum kind kinds[] = { PAIR, AES, DATA, DATA };
 	struct process *p = &w->client->process;
 	struct thing *thing = new_thing(kinds[sim_random(4)], p->number);
+	unsigned int copies = world.mincopies;
 	uint64_t begun = sim_now();
 	unsigned char point[80];
 	size_t len;
@@ -141,8 +147,8 @@ static void create_thing(struct worker *w)
 		rv = make_aes(p, w->session, thing->label, true, &thing->ouid[0]);
 	else
 		rv = make_data(p, w->session, thing->label, true, &thing->ouid[0]);
-	thing->creating = false;
 	called("create", thing, begun, rv);
+	thing->creating = false;
 	if (rv != CKR_OK) {
 		thing->failed = true;
 		return;
@@ -150,6 +156,10 @@ static void create_thing(struct worker *w)
 	totals.objects++;
 	thing->acked = true;
 	thing->acked_at = sim_now();
+	/* Nothing was emptied meanwhile, and the setting is older than any engine needs to see it. */
+	if (copies_settled_at + SETTLE < begun && last_emptied < begun &&
+	    copies == world.mincopies && copies_of(thing) < copies)
+		sim_fail("%s has too few copies", thing->label);
 	/* What was acknowledged is on the cards now, if all can be looked at. */
 	if (all_present())
 		thing->point_len = look_at_key(thing, thing->point);
@@ -410,9 +420,12 @@ static int edit_members(struct ha_config *config, void *arg)
 		snprintf(group->members[n].serial, sizeof(group->members[n].serial), "%s",
 			 machine_serial(i));
 		group->members[n].standby = n && world.standby == i;
+		group->members[n].drain = world.drain & (1U << i);
+		group->members[n].weight = world.weight[i];
 		n++;
 	}
 	group->n_members = n;
+	group->mincopies = world.mincopies < n ? world.mincopies : n;
 	return 0;
 }
 
@@ -432,6 +445,7 @@ static void replace(unsigned int card, bool same_serial)
 		return;
 	exempt_for(card);
 	is_ill(card);
+	last_emptied = SIM_FOREVER;
 	if (same_serial) {
 		machine_empty(card);
 		emptied_at = sim_now();
@@ -440,6 +454,7 @@ static void replace(unsigned int card, bool same_serial)
 		sim_sleep(sim_random(5000000));
 		write_members();
 	}
+	last_emptied = sim_now();
 	well_since[card] = sim_now();
 }
 
@@ -472,6 +487,37 @@ static void lose_messages(unsigned int card)
 	well_since[card] = sim_now();
 }
 
+static void set_copies(unsigned int copies)
+{
+	world.mincopies = copies;
+	world.mincopies_ever |= copies > 1;
+	copies_settled_at = sim_now();
+}
+
+/* What takes no member away: who works, and what a new object needs */
+static void change_settings(unsigned int card)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < world.n_cards; i++)
+		n += listed[i];
+	switch (sim_random(4)) {
+	case 0:
+		world.drain ^= 1U << card;
+		break;
+	case 1:
+		world.weight[card] = sim_random(6);
+		break;
+	case 2:
+		set_copies(1 + sim_random(n));
+		break;
+	default:
+		world.standby = sim_random(2) ? card : CARDS_MAX;
+		break;
+	}
+	write_members();
+}
+
 static void unlist(unsigned int card)
 {
 	unsigned int i, others = 0;
@@ -483,6 +529,9 @@ static void unlist(unsigned int card)
 	/* What only this member has is not lost, but not the group's any more. */
 	is_ill(card);
 	listed[card] = false;
+	/* No more than there are members, so that this is no change of the copies wanted. */
+	if (world.mincopies > others)
+		set_copies(others);
 	write_members();
 	sim_sleep(sim_random(20000000));
 	listed[card] = true;
@@ -544,7 +593,7 @@ static void administer(void)
 
 static void one_fault(unsigned int card)
 {
-	switch (sim_random(16)) {
+	switch (sim_random(18)) {
 	case 0 ... 3:
 		pull(card);
 		break;
@@ -569,8 +618,7 @@ static void one_fault(unsigned int card)
 		unlist(card);
 		break;
 	default:
-		world.standby = sim_random(2) ? card : CARDS_MAX;
-		write_members();
+		change_settings(card);
 		break;
 	}
 }
@@ -702,6 +750,8 @@ bool random_run(uint64_t seed)
 	over = false;
 	wrong_logins = 0;
 	emptied_at = 0;
+	last_emptied = 0;
+	copies_settled_at = 0;
 	simenv_reset();
 	machine_start(world.n_cards);
 	for (i = 0; i < CARDS_MAX; i++) {

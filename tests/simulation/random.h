@@ -44,6 +44,10 @@ struct thing {
 struct world {
 	unsigned int	n_cards;
 	unsigned int	standby;
+	unsigned int	drain;		/* a bit for each card */
+	unsigned int	weight[CARDS_MAX];
+	unsigned int	mincopies;
+	bool		mincopies_ever;	/* was more than one */
 	bool		reverse;	/* the order of members against that of cards */
 	unsigned int	n_things;
 	struct thing	things[THINGS_MAX];
@@ -53,6 +57,8 @@ extern struct world world;
 
 /** exempt_for() - this card is about to be emptied: what is nowhere else is lost with it */
 void exempt_for(unsigned int card);
+/** copies_of() - on how many cards all of it is */
+unsigned int copies_of(const struct thing *thing);
 /** look_at_key() - what tells the newest version's key from others; its length or 0 */
 size_t look_at_key(const struct thing *thing, unsigned char *point);
 /** check_things() - what must hold when all is mended and quiet */

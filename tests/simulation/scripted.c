@@ -336,6 +336,81 @@ static void standby(void *arg)
 	process_stop(&p);
 }
 
+static uint64_t signatures_on(unsigned int card)
+{
+	struct pciehsm_transport *t = machine_direct(card, false);
+	struct pciehsm_partition_info info;
+
+	CHECK_RV(pciehsm_partition_info(t, &info), CKR_OK);
+	t->ops->close(t);
+	return info.stats[PCIEHSM_STAT_SIGN];
+}
+
+static void write_settings(const char *group, const char *first, const char *second)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "{\"version\":1,\"groups\":[{\"label\":\"%s\",\"number\":\"1%s\",\"slot\":%d,%s\"members\":[{\"serial\":\"%s\"%s},{\"serial\":\"%s\"%s}]}]}",
+		 GROUP_LABEL, machine_serial(0), GROUP_SLOT, group, machine_serial(0), first,
+		 machine_serial(1), second);
+	simenv_write(text);
+	/* Running processes obey within a second. */
+	sim_sleep(SIM_SECOND);
+}
+
+static void drained_and_weighted(void *arg)
+{
+	uint64_t before[2];
+	struct process p;
+	struct key a;
+	int i;
+
+	(void)arg;
+	process_start(&p, 1, 0);
+	LOGIN(&p);
+	key_made(&p, "a", true, &a);
+	write_settings("", ",\"drain\":true", "");
+	before[0] = signatures_on(0);
+	for (i = 0; i < 20; i++)
+		key_works(&p, &a);
+	CHECK(signatures_on(0) == before[0]);
+	machine_pull(1);
+	key_works(&p, &a);
+	CHECK(signatures_on(0) == before[0] + 1);
+	machine_return(1);
+	sim_sleep(5 * SIM_SECOND);
+	write_settings("", ",\"weight\":3", "");
+	before[0] = signatures_on(0);
+	before[1] = signatures_on(1);
+	for (i = 0; i < 40; i++)
+		key_works(&p, &a);
+	CHECK(signatures_on(0) == before[0] + 30);
+	CHECK(signatures_on(1) == before[1] + 10);
+	process_stop(&p);
+}
+
+static void too_few_copies(void *arg)
+{
+	struct process p;
+	struct ha_ouid ouid;
+	struct key a;
+
+	(void)arg;
+	process_start(&p, 1, 0);
+	LOGIN(&p);
+	write_settings("\"mincopies\":2,", "", "");
+	key_made(&p, "a", true, &a);
+	machine_pull(1);
+	CHECK_RV(make_aes(&p, 1, "b", true, &ouid), PCIEHSM_CKR_COPIES);
+	CHECK_RV(make_aes(&p, 1, "of a session", false, &ouid), CKR_OK);
+	machine_return(1);
+	sim_sleep(5 * SIM_SECOND);
+	CHECK_RV(make_aes(&p, 1, "c", true, &ouid), CKR_OK);
+	CHECK(exists_on(0, &ouid) && exists_on(1, &ouid));
+	process_stop(&p);
+}
+
 static void synchronizes(void *arg)
 {
 	struct process p, admin;
@@ -423,6 +498,8 @@ static const struct scripted tests[] = {
 	{ "activeEnhanced outlives the loss of all members", all_lost },
 	{ "a broken file disturbs nobody", broken_file },
 	{ "a standby member has the keys and no work", standby },
+	{ "a drained member has no work, a weighted one its share", drained_and_weighted },
+	{ "what has too few copies is not made", too_few_copies },
 	{ "synchronize reports what it did", synchronizes },
 	{ "what a dead process left half done is finished", finishes_for_dead },
 	{ "without threads the same inside calls", without_threads },
