@@ -332,7 +332,7 @@ static void cloning(void **state)
 	OK(pciehsm_object_get(b, 1, name(3, 1), &ask, 1, NULL));
 	assert_memory_equal(value, "to be cloned", 12);
 	/* A second time, it is no message of this channel any more. */
-	IS(PCIEHSM_CKR_CHANNEL_DATA,
+	IS(PCIEHSM_CKR_REPLAYED,
 	   pciehsm_clone_import(b, 1, target, blob, blob_len, &results, &n));
 	OK(pciehsm_clone_close(a, source));
 	IS(PCIEHSM_CKR_CHANNEL, pciehsm_clone_close(a, source));
@@ -344,6 +344,93 @@ static void cloning(void **state)
 }
 
 /* ---- cards that go and come ---- */
+
+/* ---- tombstones, audit log, attestation, statistics ---- */
+
+static void tombstones(void **state)
+{
+	const uint64_t peer = strtoull(PARTITION_B, NULL, 10), stranger = 77;
+	CK_OBJECT_CLASS data = CKO_DATA;
+	CK_ATTRIBUTE attrs[] = { ATTR(CKA_CLASS, data), ATTR(CKA_TOKEN, yes) };
+	struct pciehsm_digest_info digest;
+	struct pciehsm_partition_info info;
+	struct pciehsm_mark *marks;
+	uint32_t collected;
+	uint64_t last, seq;
+	size_t n;
+
+	(void)state;
+	OK(pciehsm_object_create(a, 0, name(7, 1), 0, attrs, 2, NULL));
+	OK(pciehsm_object_destroy(a, 0, name(7, 1), false, NULL));
+	OK(pciehsm_digest(a, &digest));
+	assert_true(digest.tombstones > 0);
+	OK(pciehsm_partition_info(a, &info));
+	assert_int_equal(info.tombstones, digest.tombstones);
+	OK(pciehsm_replica_mark(a, peer, 0));
+	OK(pciehsm_tombstones_collect(a, &peer, 1, false, &collected, &seq));
+	assert_int_equal(collected, 0);
+	IS(PCIEHSM_CKR_PEERS, pciehsm_tombstones_collect(a, &stranger, 1, false, NULL, NULL));
+	IS(CKR_ARGUMENTS_BAD, pciehsm_replica_mark(a, peer, digest.seq + 1));
+	OK(pciehsm_replica_mark(a, peer, digest.seq));
+	OK(pciehsm_replica_marks(a, &marks, &n, &last));
+	assert_int_equal(n, 1);
+	assert_true(le64toh(marks[0].serial) == peer && le64toh(marks[0].seq) == digest.seq);
+	assert_true(last == digest.seq);
+	free(marks);
+	OK(pciehsm_tombstones_collect(a, &peer, 1, true, &collected, NULL));
+	assert_int_equal(collected, digest.tombstones);
+	OK(pciehsm_tombstones_collect(a, &peer, 1, false, &collected, &seq));
+	assert_int_equal(collected, digest.tombstones);
+	OK(pciehsm_replica_forget(a, peer));
+	OK(pciehsm_tombstones_collect(a, NULL, 0, false, &collected, NULL));
+	assert_int_equal(collected, 0);
+}
+
+static void watching(void **state)
+{
+	struct pciehsm_transport *hsm = cards_open(bus, "154438");
+	CK_MECHANISM gen = { CKM_AES_KEY_GEN, NULL, 0 };
+	CK_ULONG len = 16;
+	CK_ATTRIBUTE attrs[] = { ATTR(CKA_VALUE_LEN, len) };
+	struct pciehsm_attestation att;
+	struct pciehsm_audit_info info;
+	struct pciehsm_hsm_stats stats;
+	uint64_t last;
+	size_t n, size;
+	void *chunk;
+
+	(void)state;
+	OK(pciehsm_hsm_stats(hsm, &stats));
+	assert_true(stats.power_on >= 1 && stats.commands > 0);
+	assert_true(stats.stats[PCIEHSM_STAT_LOGIN] > 0);
+	OK(pciehsm_audit_info(hsm, &info));
+	assert_true(info.last >= info.first && info.capacity == PCIEHSM_AUDIT_CAPACITY);
+	assert_int_equal(info.mask, PCIEHSM_AUDIT_LOG_DEFAULT);
+	IS(CKR_USER_NOT_LOGGED_IN, pciehsm_audit_config(hsm, 0, 0));
+	OK(pciehsm_login(hsm, PCIEHSM_ROLE_SO, SO_PIN, strlen(SO_PIN), NULL, NULL));
+	OK(pciehsm_role_init(hsm, PCIEHSM_ROLE_AU, "first-password", 14));
+	OK(pciehsm_logout(hsm));
+	OK(pciehsm_role_set_pin(hsm, PCIEHSM_ROLE_AU, "first-password", 14, "au-password", 11,
+				NULL));
+	OK(pciehsm_login(hsm, PCIEHSM_ROLE_AU, "au-password", 11, NULL, NULL));
+	OK(pciehsm_audit_config(hsm, PCIEHSM_AUDIT_LOG_ALL, 0));
+	OK(pciehsm_audit_export(hsm, 0, 2, &chunk, &size, &last, &n));
+	assert_true(n == 2 && last == 2);
+	free(chunk);
+	OK(pciehsm_audit_truncate(hsm, 1));
+	OK(pciehsm_audit_info(hsm, &info));
+	assert_true(info.first == 2);
+	OK(pciehsm_audit_config(hsm, PCIEHSM_AUDIT_LOG_DEFAULT, 0));
+	IS(CKR_ARGUMENTS_BAD, pciehsm_audit_export(hsm, 0, 0, &chunk, &size, &last, &n));
+	hsm->ops->close(hsm);
+	OK(pciehsm_generate_key(a, 1, &gen, name(7, 9), 0, attrs, 1, NULL));
+	OK(pciehsm_attest(a, 1, name(7, 9), "a nonce!", 8, &att));
+	assert_true(att.statement_len > 100 && att.signature_len > 60 && att.certificates_len);
+	pciehsm_attestation_free(&att);
+	IS(CKR_ARGUMENTS_BAD, pciehsm_attest(a, 1, name(7, 9), "short", 5, &att));
+	IS(CKR_KEY_HANDLE_INVALID, pciehsm_attest(a, 1, name(7, 10), "a nonce!", 8, &att));
+	OK(pciehsm_session_close(a, 1));
+}
 
 static void devices(void **state)
 {
@@ -443,7 +530,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(information), cmocka_unit_test(roles), cmocka_unit_test(objects),
-		cmocka_unit_test(keys), cmocka_unit_test(cloning), cmocka_unit_test(devices),
+		cmocka_unit_test(keys), cmocka_unit_test(cloning), cmocka_unit_test(tombstones),
+		cmocka_unit_test(watching), cmocka_unit_test(devices),
 		cmocka_unit_test(faults), cmocka_unit_test(re_initialised),
 	};
 
