@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ECDSA, Ed25519, ECDH */
+#include <openssl/crypto.h>
+
 #include "util.h"
 
 static const struct {
@@ -259,20 +261,64 @@ static void test_eddsa(void **state)
 	}
 }
 
+/* RFC 8032, 7.2 ("foo") and 7.3 */
+static const struct {
+	bool		prehash;
+	const char	*context;
+	const char	*secret;
+	const char	*point;
+	const char	*text;
+	const char	*sig;
+} variants[] = {
+	{ false, "foo", "0305334e381af78f141cb666f6199f57bc3495335a256a95bd2a55bf546663f6",
+	  "dfc9425e4f968f7f0c29f0259cf5f9aed6851c2bb4ad8bfb860cfee0ab248292",
+	  "f726936d19c800494e3fdaff20b276a8",
+	  "55a4cc2f70a54e04288c5f4cd1e45a7bb520b36292911876cada7323198dd87a"
+	  "8b36950b95130022907a7fb7c4e9b2d5f6cca685a587b4b21f4b888e4e7edb0d" },
+	{ true, "", "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+	  "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf", "616263",
+	  "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41"
+	  "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406" },
+};
+
 static void test_eddsa_variants(void **state)
 {
-	struct fw_key *priv = curve_private(CKK_EC_EDWARDS, ED25519, eddsas[0].secret);
-	struct fw_mech_params p = { .have = HAVE(PREHASH), .prehash = 1 };
+	uint8_t long_context[256] = { 0 };
+	struct fw_mech_params p;
 	struct fw_bytes out;
+	size_t i;
 
 	(void)state;
-	/* Refused, never taken for plain Ed25519 */
-	assert_rv(run(PCIEHSM_FN_SIGN, CKM_EDDSA, &p, priv, TEXT("x"), &out),
-		  CKR_MECHANISM_PARAM_INVALID);
-	p = (struct fw_mech_params){ .have = HAVE(CONTEXT), .context = TEXT("context") };
-	assert_rv(run(PCIEHSM_FN_SIGN, CKM_EDDSA, &p, priv, TEXT("x"), &out),
-		  CKR_MECHANISM_PARAM_INVALID);
-	fw_key_unref(priv);
+	for (i = 0; i < ARRAY_SIZE(variants); i++) {
+		struct fw_key *priv = curve_private(CKK_EC_EDWARDS, ED25519, variants[i].secret);
+		struct fw_key *pub = curve_public(CKK_EC_EDWARDS, ED25519, variants[i].point);
+		struct fw_bytes text = hex(variants[i].text), sig = hex(variants[i].sig);
+
+		p = (struct fw_mech_params){ .have = HAVE(PREHASH) | HAVE(CONTEXT),
+					     .prehash = variants[i].prehash };
+		p.context.p = (const uint8_t *)variants[i].context;
+		p.context.len = strlen(variants[i].context);
+		if (OpenSSL_version_num() < 0x30200000UL) {
+			/* Refused, never taken for plain Ed25519 */
+			assert_rv(run(PCIEHSM_FN_SIGN, CKM_EDDSA, &p, priv, text, &out),
+				  CKR_MECHANISM_PARAM_INVALID);
+		} else {
+			assert_ok(run(PCIEHSM_FN_SIGN, CKM_EDDSA, &p, priv, text, &out));
+			assert_bytes(out, sig);
+			assert_ok(verify(CKM_EDDSA, &p, pub, text, sig));
+			assert_rv(verify(CKM_EDDSA, NULL, pub, text, sig), CKR_SIGNATURE_INVALID);
+			assert_rv(verify(CKM_EDDSA, &p, pub, text, flipped(sig, 0, 0)),
+				  CKR_SIGNATURE_INVALID);
+		}
+		p.context = (struct fw_bytes){ long_context, sizeof(long_context) };
+		assert_rv(run(PCIEHSM_FN_SIGN, CKM_EDDSA, &p, priv, text, &out),
+			  CKR_MECHANISM_PARAM_INVALID);
+		p = (struct fw_mech_params){ .have = HAVE(PREHASH), .prehash = 2 };
+		assert_rv(run(PCIEHSM_FN_SIGN, CKM_EDDSA, &p, priv, text, &out),
+			  CKR_MECHANISM_PARAM_INVALID);
+		fw_key_unref(priv);
+		fw_key_unref(pub);
+	}
 }
 
 /* ---- ECDH ---- */

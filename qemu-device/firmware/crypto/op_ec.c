@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ECDSA with PKCS#11's form of signatures, and Ed25519. */
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 
 #include "crypto/internal.h"
 
 #define FW_ED25519_SIG	64
+/* RFC 8032, 5.1 */
+#define FW_EDDSA_CONTEXT_MAX	255
 /* SEQUENCE of two INTEGERs of up to 67 bytes */
 #define FW_ECDSA_DER_MAX	(3 + 2 * (2 + FW_SCALAR_MAX + 1))
 
@@ -134,6 +138,61 @@ const struct fw_mech_ops fw_ecdsa_hash_ops = {
 
 /* ---- Ed25519 ---- */
 
+static bool fw_eddsa_prehash(const struct fw_work *w)
+{
+	return w->p->have & FW_HAVE(PCIEHSM_F_P_PREHASH) && w->p->prehash;
+}
+
+static struct fw_bytes fw_eddsa_context(const struct fw_work *w)
+{
+	struct fw_bytes none = { NULL, 0 };
+
+	return w->p->have & FW_HAVE(PCIEHSM_F_P_CONTEXT) ? w->p->context : none;
+}
+
+/* Neither Ed25519ph nor Ed25519ctx; an empty context is none (RFC 8032, 5.1). */
+static bool fw_eddsa_pure(const struct fw_work *w)
+{
+	return !fw_eddsa_prehash(w) && !fw_eddsa_context(w).len;
+}
+
+/*
+ * Which variant, as libcrypto's parameters. Before 3.2 it has pure Ed25519 only, and would
+ * take these for nothing.
+ */
+#ifdef OSSL_SIGNATURE_PARAM_INSTANCE
+static bool fw_eddsa_variants(void)
+{
+	return OpenSSL_version_num() >= 0x30200000UL;
+}
+
+static void fw_eddsa_params(const struct fw_work *w, OSSL_PARAM params[3])
+{
+	struct fw_bytes context = fw_eddsa_context(w);
+
+	if (!fw_eddsa_pure(w)) {
+		*params++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_INSTANCE,
+				(char *)(fw_eddsa_prehash(w) ? "Ed25519ph" : "Ed25519ctx"), 0);
+		if (context.len)
+			*params++ = OSSL_PARAM_construct_octet_string(
+					OSSL_SIGNATURE_PARAM_CONTEXT_STRING,
+					(void *)context.p, context.len);
+	}
+	*params = OSSL_PARAM_construct_end();
+}
+#else
+static bool fw_eddsa_variants(void)
+{
+	return false;
+}
+
+static void fw_eddsa_params(const struct fw_work *w, OSSL_PARAM params[3])
+{
+	(void)w;
+	params[0] = OSSL_PARAM_construct_end();
+}
+#endif
+
 static CK_RV fw_eddsa_check(struct fw_work *w, const struct fw_mech_params *p)
 {
 	CK_RV rv;
@@ -144,11 +203,11 @@ static CK_RV fw_eddsa_check(struct fw_work *w, const struct fw_mech_params *p)
 					  FW_HAVE(PCIEHSM_F_P_CONTEXT));
 	if (rv != CKR_OK)
 		return rv;
-	/* Ed25519ph and Ed25519ctx are not in libcrypto before 3.2: pure Ed25519 only. */
-	if ((p->have & FW_HAVE(PCIEHSM_F_P_PREHASH) && p->prehash) ||
-	    (p->have & FW_HAVE(PCIEHSM_F_P_CONTEXT) && p->context.len))
+	if (p->have & FW_HAVE(PCIEHSM_F_P_PREHASH) && p->prehash > 1)
 		return CKR_MECHANISM_PARAM_INVALID;
-	return CKR_OK;
+	if (fw_eddsa_context(w).len > FW_EDDSA_CONTEXT_MAX)
+		return CKR_MECHANISM_PARAM_INVALID;
+	return fw_eddsa_pure(w) || fw_eddsa_variants() ? CKR_OK : CKR_MECHANISM_PARAM_INVALID;
 }
 
 static size_t fw_eddsa_bound(const struct fw_work *w, size_t in_len)
@@ -161,6 +220,7 @@ static size_t fw_eddsa_bound(const struct fw_work *w, size_t in_len)
 static CK_RV fw_eddsa_once(const struct fw_work *w, struct fw_bytes in, const struct fw_bytes *sig,
 			   uint8_t *out, size_t *out_len)
 {
+	OSSL_PARAM params[3];
 	EVP_MD_CTX *ctx;
 	CK_RV rv;
 
@@ -171,14 +231,15 @@ static CK_RV fw_eddsa_once(const struct fw_work *w, struct fw_bytes in, const st
 		return CKR_HOST_MEMORY;
 	if (!in.len)
 		in.p = (const uint8_t *)"";
+	fw_eddsa_params(w, params);
 	rv = CKR_FUNCTION_FAILED;
 	if (sig) {
 		if (EVP_DigestVerifyInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, w->key->pkey,
-					    NULL) > 0)
+					    params) > 0)
 			rv = EVP_DigestVerify(ctx, sig->p, sig->len, in.p, in.len) > 0 ?
 			     CKR_OK : CKR_SIGNATURE_INVALID;
 	} else if (EVP_DigestSignInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, w->key->pkey,
-					 NULL) > 0) {
+					 params) > 0) {
 		*out_len = FW_ED25519_SIG;
 		if (EVP_DigestSign(ctx, out, out_len, in.p, in.len) > 0)
 			rv = CKR_OK;
