@@ -327,6 +327,16 @@ static int take_mincopies(void *into, const char *path, json_object *value,
 	return err;
 }
 
+static int take_recover(void *into, const char *path, json_object *value, const struct where *w)
+{
+	struct ha_config_group *group = into;
+	int64_t requests;
+	int err = take_number(&requests, 0, INT64_MAX, path, value, w);
+
+	group->recover = err ? 0 : (uint64_t)requests;
+	return err;
+}
+
 static int take_members(void *into, const char *path, json_object *value, const struct where *w)
 {
 	struct ha_config_group *group = into;
@@ -357,6 +367,7 @@ static const struct key group_keys[] = {
 	{ "slot", json_type_int, true, take_slot },
 	{ "synchronize", json_type_boolean, false, take_synchronize },
 	{ "mincopies", json_type_int, false, take_mincopies },
+	{ "recover", json_type_int, false, take_recover },
 	{ "members", json_type_array, true, take_members },
 	{ NULL, json_type_null, false, NULL },
 };
@@ -607,6 +618,9 @@ static json_object *print_group(const struct ha_config_group *group)
 	json_object_object_add(out, "synchronize", json_object_new_boolean(group->synchronize));
 	if (group->mincopies)
 		json_object_object_add(out, "mincopies", json_object_new_int64(group->mincopies));
+	if (group->recover)
+		json_object_object_add(out, "recover",
+				       json_object_new_int64((int64_t)group->recover));
 	json_object_object_add(out, "members", members);
 	return out;
 }

@@ -195,6 +195,7 @@ struct ha_token {
 	struct ha_member	**known;	/* all that ever were */
 	unsigned int		n_known;
 	unsigned int		mincopies;
+	uint64_t		recover;
 	struct ha_secret	*secret;
 	_Atomic uint32_t	role;
 	_Atomic uint64_t	login_gen;
@@ -498,6 +499,24 @@ CK_RV ha_replicate(struct ha_conn *source, uint32_t session, const struct ha_oui
  */
 CK_RV ha_sync(struct ha_member *member, struct ha_conn *conn, struct ha_conn *with,
 	      bool *equal, uint32_t *failed, bool *changed, struct ha_conn **culprit);
+
+/**
+ * ha_changes() - all that a partition knows of, tombstones included, by OUID, each once
+ * @list:	out: freed by the caller, also after a failure
+ */
+CK_RV ha_changes(struct ha_conn *conn, struct pciehsm_change **list, size_t *n);
+
+/* ---- group.c ---- */
+
+/**
+ * ha_group_open() - a token of a group's members that nobody else sees, connected and logged in
+ * @rv:		out: CKR_OK, or how the first of those that are left out failed
+ *
+ * Return: NULL and *@rv if there is no member that can be used; freed by ha_token_free()
+ */
+struct ha_token *ha_group_open(struct ha *ha, const char *label, const void *pin, size_t pin_len,
+			       ha_sync_progress progress, void *arg, CK_RV *rv, char *error,
+			       size_t error_len);
 
 /* ---- recover.c ---- */
 

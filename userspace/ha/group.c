@@ -86,15 +86,22 @@ static CK_RV look_at(struct ha *ha, const char *serial, struct ha_member_status 
 	struct pciehsm_partition_info info;
 	struct pciehsm_digest_info contents;
 	struct pciehsm_transport *t;
-	int err;
+	uint64_t begun;
+	int i, err;
 	CK_RV rv;
 
 	err = bus->ops->open(bus, serial, &t);
 	if (err)
 		return pciehsm_rv_from_errno(err, PCIEHSM_OUTCOME_NOT_EXECUTED);
 	t->timeout_ms = STATUS_PROBE_MS;
+	begun = ha_now(ha);
 	rv = pciehsm_partition_info(t, &info);
 	if (rv == CKR_OK) {
+		status->answer_us = ha_now(ha) - begun;
+		status->sessions = info.sessions;
+		for (i = 0; i < PCIEHSM_STAT_COUNT; i++)
+			if (i != PCIEHSM_STAT_ERRORS)
+				status->operations += info.stats[i];
 		snprintf(status->label, sizeof(status->label), "%s", info.label);
 		if (!(info.flags & PCIEHSM_PARTITION_INITIALISED))
 			rv = PCIEHSM_CKR_NOT_INITIALISED;
@@ -129,6 +136,9 @@ static void probe_main(void *arg)
 		status->reason[0] = '\0';
 		status->objects = found.objects;
 		status->tombstones = found.tombstones;
+		status->answer_us = found.answer_us;
+		status->operations = found.operations;
+		status->sessions = found.sessions;
 		memcpy(status->digest, found.digest, sizeof(status->digest));
 	} else {
 		snprintf(board->members[probe->index].reason,
@@ -242,6 +252,8 @@ int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *st
 
 		snprintf(m->serial, sizeof(m->serial), "%s", entry->serial);
 		m->standby = entry->standby;
+		m->drain = entry->drain;
+		m->weight = entry->weight ? entry->weight : 1;
 		m->state = HA_MEMBER_DOWN;
 		m->slot = HA_SLOT_NONE;
 		snprintf(m->reason, sizeof(m->reason), "not there");
@@ -583,6 +595,38 @@ static CK_RV connect_all(struct ha_token *token, const void *pin, size_t pin_len
 	return refused;
 }
 
+struct ha_token *ha_group_open(struct ha *ha, const char *label, const void *pin, size_t pin_len,
+			       ha_sync_progress progress, void *arg, CK_RV *rv, char *error,
+			       size_t error_len)
+{
+	struct ha_config_group group;
+	struct ha_token *token;
+
+	say(error, error_len, "%s", "");
+	if (!find_group(ha, label, &group)) {
+		say(error, error_len, "There is no group \"%s\".", label);
+		*rv = CKR_ARGUMENTS_BAD;
+		return NULL;
+	}
+	ha_devices_refresh(ha, false);
+	token = private_token(ha, &group, NULL, NULL);
+	if (!token) {
+		say(error, error_len, "No memory.");
+		*rv = CKR_HOST_MEMORY;
+		return NULL;
+	}
+	token->progress = progress;
+	token->progress_arg = arg;
+	*rv = connect_all(token, pin, pin_len, error, error_len);
+	/* A member that refuses holds back none of the others. */
+	if (atomic_load(&token->role) == PCIEHSM_ROLE_CO)
+		return token;
+	if (pciehsm_rv_is_transport(*rv))
+		*rv = CKR_DEVICE_REMOVED;
+	ha_token_free(token);
+	return NULL;
+}
+
 /* It failed on the way: the others go on without it. *@failure: the first one's, with its text */
 static void leave_out(struct ha_member *member, CK_RV rv, CK_RV *failure, char *error,
 		      size_t error_len)
@@ -654,36 +698,20 @@ CK_RV ha_group_synchronize(struct ha *ha, const char *label, const void *pin, si
 			   struct ha_sync_report *report, ha_sync_progress progress, void *arg,
 			   char *error, size_t error_len)
 {
-	struct ha_config_group group;
 	struct ha_token *token;
 	struct pciehsm_digest_info info;
 	struct ha_sync_report none;
-	CK_RV rv, refused, failure = CKR_OK;
+	CK_RV rv = CKR_OK, refused, failure = CKR_OK;
 	bool all = false;
 	unsigned int i;
 
 	if (!report)
 		report = &none;
 	memset(report, 0, sizeof(*report));
-	say(error, error_len, "%s", "");
-	if (!find_group(ha, label, &group)) {
-		say(error, error_len, "There is no group \"%s\".", label);
-		return CKR_ARGUMENTS_BAD;
-	}
-	ha_devices_refresh(ha, false);
-	token = private_token(ha, &group, NULL, NULL);
-	if (!token) {
-		say(error, error_len, "No memory.");
-		return CKR_HOST_MEMORY;
-	}
+	token = ha_group_open(ha, label, pin, pin_len, progress, arg, &refused, error, error_len);
+	if (!token)
+		return refused;
 	token->report = report;
-	token->progress = progress;
-	token->progress_arg = arg;
-	refused = connect_all(token, pin, pin_len, error, error_len);
-	rv = refused;
-	/* A member that refuses holds back none of the others. */
-	if (atomic_load(&token->role) == PCIEHSM_ROLE_CO)
-		rv = CKR_OK;
 	/* As many rounds as it takes news to go round, and some for what happens meanwhile. */
 	for (i = 0; rv == CKR_OK && !all && i < 2 * HA_MAX_MEMBERS; i++)
 		rv = sync_round(token, &all, &failure, error, error_len);

@@ -275,6 +275,7 @@ struct ha_config_group {
 	uint32_t		slot;
 	bool			synchronize;	/* replicate automatically */
 	unsigned int		mincopies;	/* that a new object needs; 0: not set, as 1 */
+	uint64_t		recover;	/* one more: try all that are down again, now */
 	unsigned int		n_members;
 	struct ha_config_member	members[HA_MAX_MEMBERS];
 };
@@ -336,6 +337,11 @@ struct ha_member_status {
 	uint32_t		objects;
 	uint32_t		tombstones;
 	uint8_t			digest[PCIEHSM_DIGEST_LEN];
+	bool			drain;
+	unsigned int		weight;		/* 1 and more */
+	uint64_t		answer_us;	/* time of its answer to a short question */
+	uint64_t		operations;	/* that it has done since power-on, for whomever */
+	uint32_t		sessions;	/* contexts in which somebody works */
 };
 
 struct ha_group_status {
@@ -386,6 +392,43 @@ typedef void (*ha_sync_progress)(void *arg, uint32_t done, uint32_t total, const
 CK_RV ha_group_synchronize(struct ha *ha, const char *label, const void *pin, size_t pin_len,
 			   struct ha_sync_report *report, ha_sync_progress progress, void *arg,
 			   char *error, size_t error_len);
+
+/**
+ * struct ha_difference - an object that not all members have in the same version
+ * @label:	empty: none, or it is deleted
+ * @deleted:	the outcome is that it is deleted
+ * @winner:	index of a copy that has the outcome
+ * @copies:	@there: the member knows of it; @deleted: by its tombstone
+ */
+struct ha_difference {
+	struct ha_ouid	ouid;
+	char		label[65];
+	bool		deleted;
+	unsigned int	winner;
+	unsigned int	n;
+	struct {
+		char		serial[25];
+		bool		there;
+		bool		deleted;
+		uint64_t	counter;
+	} copies[HA_MAX_MEMBERS];
+};
+
+/**
+ * ha_group_check() - which objects differ between live members, and what will come of it
+ * @pin:	the Crypto Officer's
+ * @found:	called for each of them; what only seems to differ because it is being
+ *		changed right now is not reported
+ * @progress:	gets a text for each member that can not be looked at
+ * @members:	out: how many were compared
+ * @objects:	out: that at least one of them has
+ *
+ * Nothing is changed.
+ */
+CK_RV ha_group_check(struct ha *ha, const char *label, const void *pin, size_t pin_len,
+		     void (*found)(void *arg, const struct ha_difference *difference),
+		     ha_sync_progress progress, void *arg, uint32_t *members, uint32_t *objects,
+		     char *error, size_t error_len);
 
 /**
  * ha_group_admit() - could this partition become a member?

@@ -93,6 +93,16 @@ static CK_RV list_changes(struct ha_conn *conn, uint64_t since, struct listing *
 	return CKR_OK;
 }
 
+CK_RV ha_changes(struct ha_conn *conn, struct pciehsm_change **list, size_t *n)
+{
+	struct listing all;
+	CK_RV rv = list_changes(conn, 0, &all);
+
+	*list = all.list;
+	*n = all.n;
+	return rv;
+}
+
 static bool is_deleted(const struct pciehsm_change *change)
 {
 	return le32toh(change->flags) & PCIEHSM_CHANGE_DELETED;

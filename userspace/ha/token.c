@@ -132,6 +132,9 @@ void ha_token_configure(struct ha_token *token, const struct ha_config_group *gr
 		if (!member->conn) {
 			member->next_try = 0;
 			member->tries = 0;
+			/* On request even where automatic recovery is off: as if it was new. */
+			if (group->recover != token->recover)
+				member->was_alive = false;
 		}
 		token->members[n++] = member;
 	}
@@ -158,6 +161,7 @@ void ha_token_configure(struct ha_token *token, const struct ha_config_group *gr
 		token->slot = group->slot;
 		token->synchronize = group->synchronize;
 		token->mincopies = group->mincopies;
+		token->recover = group->recover;
 		snprintf(token->label, sizeof(token->label), "%s", group->label);
 	}
 	ha_unlock(ha, &token->lock);

@@ -23,7 +23,7 @@ static void says_everything(void **state)
 		"  \"retry_interval\": 61, \"ha_only\": true,\n"
 		"  \"log\": { \"enabled\": true, \"path\": \"/var/log\", \"max_length\": 2048 },\n"
 		"  \"groups\": [ { \"label\": \"my group\", \"number\": \"1154438865287\", \"slot\": 5,\n"
-		"    \"synchronize\": true, \"mincopies\": 2, \"members\": [\n"
+		"    \"synchronize\": true, \"mincopies\": 2, \"recover\": 3, \"members\": [\n"
 		"      { \"serial\": \"154438865287\", \"drain\": true, \"weight\": 100 },\n"
 		"      { \"serial\": \"1238700701509\", \"standby\": true } ] } ]\n"
 		"}\n";
@@ -43,6 +43,7 @@ static void says_everything(void **state)
 	assert_string_equal(config->groups[0].label, "my group");
 	assert_true(config->groups[0].synchronize);
 	assert_int_equal(config->groups[0].mincopies, 2);
+	assert_int_equal(config->groups[0].recover, 3);
 	assert_true(config->groups[0].members[0].drain);
 	assert_int_equal(config->groups[0].members[0].weight, 100);
 	assert_false(config->groups[0].members[1].drain);
