@@ -21,6 +21,11 @@
  */
 #define HSM_RNG_QUALITY	900
 #define HSM_RNG_BYTES	512
+/*
+ * Even a reader who does not want to wait must wait for one who does: so that one does
+ * not wait for as long as a hung card would have it.
+ */
+#define HSM_RNG_WAIT_MS	500
 
 /**
  * struct hsm_hwrng - the generator of a card
@@ -123,7 +128,7 @@ static int hsm_hwrng_read(struct hwrng *rng, void *data, size_t max, bool wait)
 	if (!wait)
 		return 0;
 	left = wait_event_interruptible_timeout(ctrl->state_wq, hsm_hwrng_over(hr),
-						msecs_to_jiffies(hsm_admin_timeout_ms));
+						msecs_to_jiffies(HSM_RNG_WAIT_MS));
 	if (left < 0)
 		return left;
 	n = hsm_hwrng_take(hr, data, max);
