@@ -49,6 +49,7 @@ int faults_happened(void)
 	return disk.happened;
 }
 
+#define CHUNK		65536
 #define REAL(f)		(((struct file *)(f))->real)
 
 static int forward(sqlite3_file *f, const void *p, int len, sqlite3_int64 offset)
@@ -131,14 +132,16 @@ static int on_write(sqlite3_file *file, const void *p, int len, sqlite3_int64 of
 static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
 	struct file *f = (struct file *)file;
-	sqlite3_int64 before;
+	sqlite3_int64 before, at;
 	int now;
 
 	if (strikes(f, &now))
 		return SQLITE_IOERR_TRUNCATE;
 	if (f->watched && disk.kind == FAULT_POWER) {
 		f->real->pMethods->xFileSize(f->real, &before);
-		remember(f, size, before > size ? (int)(before - size) : 0);
+		/* SQLite's own VFS moves less than 128 KiB at once. */
+		for (at = size; at < before; at += CHUNK)
+			remember(f, at, before - at < CHUNK ? (int)(before - at) : CHUNK);
 	}
 	return f->real->pMethods->xTruncate(f->real, size);
 }
