@@ -68,7 +68,7 @@ check-kernels: deps
 
 check-debug: deps
 	$(submake) all
-	@tests/run-check debug-kernel
+	@tests/debug-kernel/check
 
 # Each prints a table and says which bars were missed.
 bench: deps
