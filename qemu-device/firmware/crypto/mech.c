@@ -67,6 +67,11 @@ static const struct fw_mech fw_fixed_mechs[] = {
 static struct fw_mech fw_mech_table[FW_MECH_MAX];
 static struct fw_mech_info fw_mech_infos[FW_MECH_MAX];
 static size_t fw_mech_count;
+/* Where a number's mechanism is likely to be, plus 1: each message looks one up. */
+#define FW_GUESSES	1024
+static uint8_t fw_mech_guess[FW_GUESSES];
+_Static_assert(FW_MECH_MAX < UINT8_MAX, "no room for the index of a mechanism");
+
 static pthread_once_t fw_mech_once = PTHREAD_ONCE_INIT;
 
 static int fw_mech_order(const void *a, const void *b)
@@ -106,6 +111,11 @@ static void fw_mech_add(uint32_t type, uint32_t min, uint32_t max, uint32_t flag
 		fw_mech_table[fw_mech_count++] = mech;
 }
 
+static unsigned int fw_mech_hash(CK_ULONG type)
+{
+	return (type ^ type >> 10) % FW_GUESSES;
+}
+
 static void fw_mech_init(void)
 {
 	size_t i;
@@ -127,15 +137,21 @@ static void fw_mech_init(void)
 		fw_mech_add(hash->ecdsa, 256, 521, SIGNATURE | CURVE, &fw_ecdsa_hash_ops, hash, 0);
 	}
 	qsort(fw_mech_table, fw_mech_count, sizeof(fw_mech_table[0]), fw_mech_order);
-	for (i = 0; i < fw_mech_count; i++)
+	for (i = 0; i < fw_mech_count; i++) {
 		fw_mech_infos[i] = fw_mech_table[i].info;
+		fw_mech_guess[fw_mech_hash(fw_mech_infos[i].type)] = (uint8_t)(i + 1);
+	}
 }
 
 const struct fw_mech *fw_mech_get(CK_ULONG type)
 {
-	size_t lo = 0, hi;
+	size_t lo, hi;
 
 	pthread_once(&fw_mech_once, fw_mech_init);
+	lo = fw_mech_guess[fw_mech_hash(type)];
+	if (lo && fw_mech_table[lo - 1].info.type == type)
+		return &fw_mech_table[lo - 1];
+	lo = 0;
 	hi = fw_mech_count;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Signing, encrypting and MACs through messages, against loops around libcrypto as
- * `openssl speed` has them: everything set up before, only the operation repeated.
+ * `openssl speed` has them: everything set up before, only the operation repeated. Keys are
+ * token keys, as those of applications mostly are.
  */
 #include "bench.h"
 
@@ -169,6 +170,7 @@ static void compare_hmac(struct bench *b)
 	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
 	fwmsg_attr_ulong(&m, CKA_CLASS, CKO_SECRET_KEY);
 	fwmsg_attr_ulong(&m, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+	fwmsg_attr_bool(&m, CKA_TOKEN, true);
 	fwmsg_attr(&m, CKA_VALUE, secret, sizeof(secret));
 	fwmsg_template_end(&m);
 	assert_ok(fwmsg_run(&m, b->card->fw, b->card->part, CTX_CO));
@@ -190,8 +192,8 @@ void bench_crypto(void)
 
 	assert_non_null(b);
 	b->card = card_ready(4711, DOMAIN);
-	assert_ok(card_rsa(b->card, CTX_CO, KEY_RSA, "rsa", false));
-	assert_ok(card_ec(b->card, CTX_CO, KEY_EC, "ec", false));
+	assert_ok(card_rsa(b->card, CTX_CO, KEY_RSA, "rsa", true));
+	assert_ok(card_ec(b->card, CTX_CO, KEY_EC, "ec", true));
 	compare_sign(b, "RSA-2048 sign", CKM_RSA_PKCS, KEY_RSA + 1,
 		     EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048), 0.9);
 	compare_sign(b, "ECDSA P-256 sign", CKM_ECDSA, KEY_EC + 1,
