@@ -336,16 +336,24 @@ uint32_t role_by_name(const char *name);
 
 enum status cmd_slot_list(struct app *app, struct args *args);
 enum status cmd_slot_set(struct app *app, struct args *args);
+enum status cmd_slot_partitionlist(struct app *app, struct args *args);
 
 enum status cmd_hsm_init(struct app *app, struct args *args);
 enum status cmd_hsm_show(struct app *app, struct args *args);
 enum status cmd_hsm_factoryreset(struct app *app, struct args *args);
+enum status cmd_hsm_zeroize(struct app *app, struct args *args);
+enum status cmd_hsm_showpolicies(struct app *app, struct args *args);
+enum status cmd_hsm_changepolicy(struct app *app, struct args *args);
 
 enum status cmd_partition_create(struct app *app, struct args *args);
 enum status cmd_partition_init(struct app *app, struct args *args);
 enum status cmd_partition_show(struct app *app, struct args *args);
 enum status cmd_partition_contents(struct app *app, struct args *args);
 enum status cmd_partition_delete(struct app *app, struct args *args);
+enum status cmd_partition_clear(struct app *app, struct args *args);
+enum status cmd_partition_resize(struct app *app, struct args *args);
+enum status cmd_partition_showpolicies(struct app *app, struct args *args);
+enum status cmd_partition_changepolicy(struct app *app, struct args *args);
 
 enum status cmd_role_list(struct app *app, struct args *args);
 enum status cmd_role_show(struct app *app, struct args *args);
@@ -363,6 +371,14 @@ enum status cmd_ha_addstandby(struct app *app, struct args *args);
 enum status cmd_ha_removestandby(struct app *app, struct args *args);
 enum status cmd_ha_listgroups(struct app *app, struct args *args);
 enum status cmd_ha_synchronize(struct app *app, struct args *args);
+enum status cmd_ha_drain(struct app *app, struct args *args);
+enum status cmd_ha_undrain(struct app *app, struct args *args);
+enum status cmd_ha_weight(struct app *app, struct args *args);
+enum status cmd_ha_mincopies(struct app *app, struct args *args);
+enum status cmd_ha_recover(struct app *app, struct args *args);
+enum status cmd_ha_status(struct app *app, struct args *args);
+enum status cmd_ha_check(struct app *app, struct args *args);
+enum status cmd_ha_verify(struct app *app, struct args *args);
 enum status cmd_ha_recoverymode(struct app *app, struct args *args);
 enum status cmd_ha_retry(struct app *app, struct args *args);
 enum status cmd_ha_interval(struct app *app, struct args *args);
@@ -393,6 +409,9 @@ enum status ha_config_usable(struct app *app);
 /** group_get() - the group of that label; says that there is none, and what there is */
 enum status group_get(struct app *app, struct ha_config *config, const char *label,
 		      struct ha_config_group **group);
+/** member_serial() - of -serial or -slot: members are named by serial even if they are not there */
+enum status member_serial(struct app *app, struct args *args, struct ha_slot *slot,
+			  const char **serial);
 /** member_index() - index of a member, or -1 */
 int member_index(const struct ha_config_group *group, const char *serial);
 
@@ -405,6 +424,17 @@ int member_index(const struct ha_config_group *group, const char *serial);
 enum status group_status(struct app *app, const char *label, struct ha_group_status *status);
 /** print_group() - the block and the table of one group; @slots: with slot numbers */
 void print_group(const struct ha_group_status *status, bool slots);
+/**
+ * check_copies() - would what a partition holds be lost with it?
+ *
+ * Refused if it is a live member of a group, holds objects, and no other live member holds
+ * the same; a warning alone if -force is among @args.
+ */
+enum status check_copies(struct app *app, const struct args *args, const char *serial);
+/** check_copies_hsm() - the same for all partitions of a card; copies on the card do not count */
+enum status check_copies_hsm(struct app *app, const struct args *args, const char *hsm_serial);
+/** member_state_name() - "alive" */
+const char *member_state_name(enum ha_member_state state);
 /** wait_device() - until the device with that serial is there, or is not; at most 10 s */
 bool wait_device(struct app *app, const char *serial, bool there, const char *label);
 
@@ -419,6 +449,8 @@ void pci_show(const char *serial, unsigned int card, struct json_object *json);
 /** put_text() - add a text */
 void put_text(struct json_object *to, const char *name, const char *text);
 void put_number(struct json_object *to, const char *name, int64_t number);
+/** put_number_if() - null where it is not known */
+void put_number_if(struct json_object *to, const char *name, bool known, int64_t number);
 void put_bool(struct json_object *to, const char *name, bool value);
 /** put_print() - print and free */
 void put_print(struct json_object *object);

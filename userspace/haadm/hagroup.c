@@ -381,6 +381,11 @@ static enum status apply_remove(struct edit *edit, struct ha_config *config)
 			    "Add another member first, or delete the group: hagroup deletegroup",
 			    "partition %s is the only member of group %s", edit->serial,
 			    edit->label);
+	if (group->mincopies >= group->n_members)
+		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
+			    "Add another member first, or lower it: hagroup mincopies",
+			    "a new object of group %s needs %u copies, and there would be fewer members",
+			    edit->label, group->mincopies);
 	memmove(&group->members[i], &group->members[i + 1],
 		(group->n_members - i - 1) * sizeof(group->members[0]));
 	group->n_members--;
@@ -433,9 +438,8 @@ static enum status check_last_copy(struct app *app, const char *label, const cha
 	return st;
 }
 
-/* Members that go or change are named by serial even if they are not there. */
-static enum status member_serial(struct app *app, struct args *args, struct ha_slot *slot,
-				 const char **serial)
+enum status member_serial(struct app *app, struct args *args, struct ha_slot *slot,
+			  const char **serial)
 {
 	enum status st = ST_OK;
 
@@ -565,6 +569,11 @@ static enum status apply_synchronize(struct edit *edit, struct ha_config *config
 	struct ha_config_group *group;
 	enum status st = group_get(edit->app, config, edit->label, &group);
 
+	if (!st && !edit->flag && group->mincopies > 1)
+		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
+			    "Lower it first: hagroup mincopies -copies 1",
+			    "a new object of group %s needs %u copies", edit->label,
+			    group->mincopies);
 	if (!st)
 		group->synchronize = edit->flag;
 	return st;
@@ -651,6 +660,10 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 				  on_progress, &progress, error, sizeof(error));
 	clear_progress(&progress);
 	secret_wipe(&secret);
+	if (rv && !app->json && (report.copied || report.deleted || report.failed))
+		printf("\n" INDENT "%" PRIu32 " objects in the group; %" PRIu32 " copies and %" PRIu32
+		       " deletions carried over,\n" INDENT "%" PRIu32 " could not be.\n",
+		       report.objects, report.copied, report.deleted, report.failed);
 	if (rv && error[0])
 		return fail(app, rv_status(rv), rv, NULL, "synchronizing group %s: %s", edit.label,
 			    error);

@@ -15,7 +15,7 @@
 #define LOOKS		20
 #define LOOK_MS		100
 
-static const char *state_name(enum ha_member_state state)
+const char *member_state_name(enum ha_member_state state)
 {
 	switch (state) {
 	case HA_MEMBER_ALIVE:
@@ -63,6 +63,29 @@ enum status group_status(struct app *app, const char *label, struct ha_group_sta
 	return ret ? fail_errno(app, ret, "looking at group %s", label) : ST_OK;
 }
 
+/* What the product does not have is shown where it is set, below what the product shows. */
+static void print_own(const struct ha_config_group *group)
+{
+	bool any = group->mincopies;
+	unsigned int i;
+
+	for (i = 0; i < group->n_members; i++)
+		any |= group->members[i].drain || group->members[i].weight;
+	if (!any)
+		return;
+	printf("\n");
+	if (group->mincopies)
+		printf(INDENT "A new object needs %u copies.\n", group->mincopies);
+	for (i = 0; i < group->n_members; i++) {
+		const struct ha_config_member *m = &group->members[i];
+
+		if (m->drain)
+			printf(INDENT "Member %s is drained.\n", m->serial);
+		if (m->weight)
+			printf(INDENT "Member %s has weight %u.\n", m->serial, m->weight);
+	}
+}
+
 void print_group(const struct ha_group_status *status, bool slots)
 {
 	const struct ha_config_group *group = &status->group;
@@ -95,8 +118,9 @@ void print_group(const struct ha_group_status *status, bool slots)
 		if (slots && m->slot != HA_SLOT_NONE)
 			snprintf(slot, sizeof(slot), "%" PRIu32, m->slot);
 		printf("%6s  %s%34s%10s\n", slot, m->serial, m->label[0] ? m->label : NO_LABEL,
-		       state_name(m->state));
+		       member_state_name(m->state));
 	}
+	print_own(group);
 	for (i = 0; i < status->n_members; i++) {
 		const struct ha_member_status *m = &status->members[i];
 
@@ -130,6 +154,7 @@ static struct json_object *group_json(const struct ha_group_status *status)
 	put_text(group, "number", status->group.number);
 	put_number(group, "slot", status->group.slot);
 	put_bool(group, "synchronize", status->group.synchronize);
+	put_number(group, "min_copies", status->group.mincopies ? status->group.mincopies : 1);
 	put_bool(group, "needs_sync", status->needs_sync);
 	for (i = 0; i < status->n_members; i++) {
 		const struct ha_member_status *m = &status->members[i];
@@ -142,7 +167,9 @@ static struct json_object *group_json(const struct ha_group_status *status)
 		else
 			put_number(member, "slot", m->slot);
 		put_bool(member, "standby", m->standby);
-		put_text(member, "state", state_name(m->state));
+		put_bool(member, "drain", m->drain);
+		put_number(member, "weight", m->weight);
+		put_text(member, "state", member_state_name(m->state));
 		put_text(member, "reason", m->reason[0] ? m->reason : NULL);
 		if (m->state == HA_MEMBER_DOWN) {
 			put_text(member, "objects", NULL);

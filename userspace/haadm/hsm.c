@@ -109,6 +109,8 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 	CK_RV rv;
 
 	st = open_hsm(app, args, &slot, &context, &info);
+	if (!st)
+		st = check_copies_hsm(app, args, slot.serial);
 	if (st)
 		return st;
 	describe_partitions(app, slot.serial, partitions, sizeof(partitions));
@@ -137,7 +139,10 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 	return ST_OK;
 }
 
-enum status cmd_hsm_factoryreset(struct app *app, struct args *args)
+/* Without a login, as the product: what is left of it is what the maker has put there. */
+static enum status destroy_all(struct app *app, struct args *args, const char *what,
+			       CK_RV (*command)(struct pciehsm_transport *t), const char *doing,
+			       const char *done)
 {
 	char partitions[2000], text[2400];
 	struct pciehsm_hsm_info info;
@@ -147,22 +152,36 @@ enum status cmd_hsm_factoryreset(struct app *app, struct args *args)
 	CK_RV rv;
 
 	st = open_hsm(app, args, &slot, &context, &info);
+	if (!st)
+		st = check_copies_hsm(app, args, slot.serial);
 	if (st)
 		return st;
 	describe_partitions(app, slot.serial, partitions, sizeof(partitions));
-	snprintf(text, sizeof(text),
-		 "HSM %s is going to be reset to what it was when it left the factory: its roles, "
-		 "policies and partitions will be destroyed.%s", slot.serial, partitions);
+	snprintf(text, sizeof(text), "HSM %s is going to be %s.%s", slot.serial, what, partitions);
 	st = confirm(app, args, text);
 	if (st)
 		return st;
-	rv = pciehsm_hsm_factory_reset(context->transport);
+	rv = command(context->transport);
 	context_drop(app, slot.serial);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "resetting HSM %s", slot.serial);
+		return fail_rv(app, rv, NO_ATTEMPTS, "%s HSM %s", doing, slot.serial);
 	wait_partitions_gone(app, slot.serial);
-	printf("\n" INDENT "HSM %s was reset.\n", slot.serial);
+	printf("\n" INDENT "HSM %s was %s.\n", slot.serial, done);
 	return ST_OK;
+}
+
+enum status cmd_hsm_zeroize(struct app *app, struct args *args)
+{
+	return destroy_all(app, args, "zeroized: its Security Officer and its partitions will be "
+			   "destroyed, its policies stay", pciehsm_hsm_zeroize, "zeroizing",
+			   "zeroized");
+}
+
+enum status cmd_hsm_factoryreset(struct app *app, struct args *args)
+{
+	return destroy_all(app, args, "reset to what it was when it left the factory: its roles, "
+			   "policies and partitions will be destroyed", pciehsm_hsm_factory_reset,
+			   "resetting", "reset");
 }
 
 static const char *hsm_state(uint32_t flags)

@@ -21,6 +21,14 @@ void put_number(struct json_object *to, const char *name, int64_t number)
 	add(to, name, json_object_new_int64(number));
 }
 
+void put_number_if(struct json_object *to, const char *name, bool known, int64_t number)
+{
+	if (known)
+		put_number(to, name, number);
+	else
+		put_text(to, name, NULL);
+}
+
 void put_bool(struct json_object *to, const char *name, bool value)
 {
 	add(to, name, json_object_new_boolean(value));

@@ -102,6 +102,9 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	if (st)
 		return st;
 	again = info.flags & PCIEHSM_PARTITION_INITIALISED;
+	st = check_copies(app, args, slot.serial);
+	if (st)
+		return st;
 	if (again)
 		snprintf(text, sizeof(text), "Partition %s (%s) is going to be initialized again. "
 			 "Its %" PRIu32 " objects and all roles below the Partition SO will be "
@@ -141,31 +144,41 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	return ST_OK;
 }
 
-enum status cmd_partition_delete(struct app *app, struct args *args)
+/* What its card calls a partition */
+static uint32_t partition_number(struct app *app, const char *serial)
 {
 	struct pciehsm_device *list = NULL;
+	int i, n = app->bus->ops->list(app->bus, &list);
+	uint32_t number = 0;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(list[i].serial, serial))
+			number = list[i].number;
+	if (n >= 0)
+		free(list);
+	return number;
+}
+
+enum status cmd_partition_delete(struct app *app, struct args *args)
+{
 	struct context *context;
 	struct ha_config *config;
-	uint32_t number = 0;
 	struct ha_slot slot;
+	uint32_t number;
 	enum status st;
 	char text[400];
 	unsigned int g;
 	size_t len;
-	int i, n;
 	CK_RV rv;
 
 	st = target_slot(app, args, HA_SLOT_PARTITION, &slot);
 	if (!st)
 		st = context_get(app, slot.hsm_serial, &context);
+	if (!st)
+		st = check_copies(app, args, slot.serial);
 	if (st)
 		return st;
-	n = app->bus->ops->list(app->bus, &list);
-	for (i = 0; i < n; i++)
-		if (!strcmp(list[i].serial, slot.serial))
-			number = list[i].number;
-	if (n >= 0)
-		free(list);
+	number = partition_number(app, slot.serial);
 	len = snprintf(text, sizeof(text), "Partition %s (%s) and all objects in it are going to be "
 		       "destroyed.", slot.serial, slot.label[0] ? slot.label : "no label");
 	config = ha_config_get(app->ha);
@@ -187,6 +200,70 @@ enum status cmd_partition_delete(struct app *app, struct args *args)
 	wait_device(app, slot.serial, false, NULL);
 	context_drop(app, slot.serial);
 	printf(INDENT "Partition %s deleted.\n", slot.serial);
+	return ST_OK;
+}
+
+enum status cmd_partition_resize(struct app *app, struct args *args)
+{
+	uint64_t size = arg_number(args, "size", 0);
+	struct context *context;
+	struct ha_slot slot;
+	enum status st;
+	CK_RV rv;
+
+	st = target_slot(app, args, HA_SLOT_PARTITION, &slot);
+	if (!st)
+		st = context_get(app, slot.hsm_serial, &context);
+	if (st)
+		return st;
+	printf("\n");
+	st = need_login(app, args, context, PCIEHSM_ROLE_SO, "password");
+	if (st)
+		return st;
+	rv = pciehsm_partition_resize(context->transport, partition_number(app, slot.serial), size);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "resizing partition %s", slot.serial);
+	printf(INDENT "Partition %s has room for %" PRIu64 " bytes now.\n", slot.serial, size);
+	return ST_OK;
+}
+
+enum status cmd_partition_clear(struct app *app, struct args *args)
+{
+	struct pciehsm_partition_info info;
+	struct context *context;
+	struct ha_config *config;
+	struct ha_slot slot;
+	enum status st;
+	unsigned int g;
+	char text[400];
+	size_t len;
+	CK_RV rv;
+
+	st = open_partition(app, args, &slot, &context, &info);
+	if (st)
+		return st;
+	len = snprintf(text, sizeof(text), "All %" PRIu32 " objects of partition %s (%s) are going "
+		       "to be destroyed.", info.objects, slot.serial,
+		       info.label[0] ? info.label : "no label");
+	config = ha_config_get(app->ha);
+	for (g = 0; config && g < config->n_groups && len < sizeof(text); g++)
+		if (member_index(&config->groups[g], slot.serial) >= 0)
+			len += snprintf(text + len, sizeof(text) - len,
+					" It is a member of HA group %s: the deletions will be "
+					"carried to all other members.", config->groups[g].label);
+	free(config);
+	st = confirm(app, args, text);
+	if (st)
+		return st;
+	printf("\n");
+	st = need_login(app, args, context, PCIEHSM_ROLE_CO, "password");
+	if (st)
+		return st;
+	rv = pciehsm_partition_clear(context->transport);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "clearing partition %s", slot.serial);
+	printf(INDENT "Partition %s was cleared; %" PRIu32 " objects were destroyed.\n",
+	       slot.serial, info.objects);
 	return ST_OK;
 }
 

@@ -178,6 +178,11 @@ static const struct {
 	{ PCIEHSM_CKR_STORE, ST_FAILED, "the card could not write to its store; nothing was done",
 	  "Look at the card's storage, then repeat the command." },
 	{ PCIEHSM_CKR_TAMPERED, ST_DEVICE, "the card has been tampered with", NULL },
+	{ PCIEHSM_CKR_AUDIT_FULL, ST_REFUSED, "the card's audit log is full",
+	  "The Auditor has to take the log over and truncate it first." },
+	{ PCIEHSM_CKR_COPIES, ST_REFUSED,
+	  "too few members are there for the copies that the group wants",
+	  "Bring members back (hagroup listgroups), or want fewer: hagroup mincopies" },
 	{ PCIEHSM_CKR_DOMAIN_MISMATCH, ST_REFUSED, "the cloning domains are not the same",
 	  "All members of a group must be of one domain. Initialize the new partition again "
 	  "with the domain of the group's members." },

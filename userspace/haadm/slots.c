@@ -247,6 +247,60 @@ static enum status slots_json(struct app *app)
 	return ST_OK;
 }
 
+static enum status partitions_json(const struct ha_slot *hsm, const struct ha_slot *list, size_t n)
+{
+	struct json_object *top = json_object_new_object();
+	struct json_object *array = json_object_new_array();
+	size_t i;
+
+	put_text(top, "hsm_serial", hsm->serial);
+	for (i = 0; i < n; i++) {
+		struct json_object *partition;
+
+		if (list[i].kind != HA_SLOT_PARTITION || strcmp(list[i].hsm_serial, hsm->serial))
+			continue;
+		partition = json_object_new_object();
+		put_number(partition, "slot", list[i].id);
+		put_text(partition, "serial", list[i].serial);
+		put_text(partition, "label", list[i].label);
+		put_bool(partition, "initialised", list[i].initialised);
+		json_object_array_add(array, partition);
+	}
+	json_object_object_add(top, "partitions", array);
+	put_print(top);
+	return ST_OK;
+}
+
+enum status cmd_slot_partitionlist(struct app *app, struct args *args)
+{
+	struct ha_slot *list, hsm;
+	enum status st;
+	size_t i, n, count = 0;
+
+	st = target_slot(app, args, HA_SLOT_HSM, &hsm);
+	if (!st)
+		st = slots_get(app, &list, &n);
+	if (st)
+		return st;
+	if (app->json) {
+		st = partitions_json(&hsm, list, n);
+		free(list);
+		return st;
+	}
+	printf("\n" INDENT "Partitions of HSM %s (%s)\n\n", hsm.serial,
+	       hsm.label[0] ? hsm.label : "no label");
+	for (i = 0; i < n; i++) {
+		if (list[i].kind != HA_SLOT_PARTITION || strcmp(list[i].hsm_serial, hsm.serial))
+			continue;
+		printf(INDENT "slot %6" PRIu32 "  %24s  %s\n", list[i].id, list[i].serial,
+		       list[i].initialised ? list[i].label : "<not initialized>");
+		count++;
+	}
+	printf("%s" INDENT "%zu partition%s\n", count ? "\n" : "", count, count == 1 ? "" : "s");
+	free(list);
+	return ST_OK;
+}
+
 enum status cmd_slot_list(struct app *app, struct args *args)
 {
 	(void)args;

@@ -62,6 +62,33 @@ static const struct option ha_removemember[] = {
 
 static const struct option ha_standby[] = { GROUP, MEMBER_SLOT, MEMBER_SERIAL, END };
 
+static const struct option ha_member[] = { GROUP, MEMBER_SLOT, MEMBER_SERIAL, END };
+
+static const struct option ha_weight[] = {
+	GROUP, MEMBER_SLOT, MEMBER_SERIAL,
+	{ .names = "weight w", .arg = "<n>", .type = OPT_NUMBER, .min = 1, .max = HA_WEIGHT_MAX,
+	  .required = true, .help = "1 (as every member at first) to 100" },
+	END
+};
+
+static const struct option ha_mincopies[] = {
+	GROUP,
+	{ .names = "copies c", .arg = "<n>", .type = OPT_NUMBER, .min = 1, .max = HA_MAX_MEMBERS,
+	  .required = true, .help = "1 (at first) to the number of members" },
+	END
+};
+
+static const struct option ha_group[] = { GROUP, END };
+
+static const struct option ha_check[] = { GROUP, CO_PASSWORD, END };
+
+static const struct option ha_verify[] = {
+	GROUP,
+	{ .names = "key k", .arg = "<label>", .type = OPT_TEXT, .required = true,
+	  .help = "label of a key pair that may sign and verify" },
+	CO_PASSWORD, END
+};
+
 static const struct option ha_listgroups[] = {
 	{ .names = "group g", .arg = "<label>", .type = OPT_GROUP,
 	  .help = "only this group; default: all" },
@@ -142,6 +169,45 @@ static const struct option hsm_factoryreset[] = {
 	THIS_SLOT, THIS_SERIAL, FORCE("do not ask"), END
 };
 
+#define POLICIES_ALL	{ .names = "verbose v", .type = OPT_FLAG, \
+			  .help = "those that can not be changed, too" }
+#define POLICY_SET	{ .names = "policy po", .arg = "<n>", .type = OPT_NUMBER, .min = 0, \
+			  .max = 255, .required = true, .help = "number of the policy" }, \
+			{ .names = "value v", .arg = "<n>", .type = OPT_NUMBER, .min = 0, \
+			  .max = 255, .required = true, .help = "0: off, 1: on, or a number" }
+
+static const struct option showpolicies[] = { THIS_SLOT, THIS_SERIAL, POLICIES_ALL, END };
+
+static const struct option hsm_changepolicy[] = {
+	THIS_SLOT, THIS_SERIAL, POLICY_SET,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the HSM SO, if they are not logged in" },
+	FORCE("do not ask"), END
+};
+
+static const struct option partition_changepolicy[] = {
+	THIS_SLOT, THIS_SERIAL, POLICY_SET,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the Partition SO, if they are not logged in" },
+	FORCE("do not ask"), END
+};
+
+static const struct option partition_resize[] = {
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1,
+	  .max = 0x7fffffffffffffffL, .required = true, .help = "room for objects" },
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the HSM SO, if they are not logged in" },
+	END
+};
+
+static const struct option partition_clear[] = {
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the Crypto Officer, if they are not logged in" },
+	FORCE("do not ask"), END
+};
+
 static const struct option partition_create[] = {
 	THIS_SLOT, THIS_SERIAL,
 	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1,
@@ -216,6 +282,11 @@ const struct command commands[] = {
 	  .options = ha_standby, .summary = "Make a member standby",
 	  .text = "A standby member holds all objects and does no work until no active member is "
 		  "left. The partition must be a member already." },
+	{ .area = "hagroup", .name = "check ck", .run = cmd_ha_check, .json = true,
+	  .options = ha_check, .summary = "Show which objects differ between members",
+	  .text = "For each: which member has which version, and which one wins when they are "
+		  "brought together. A deletion wins over everything, else the greater version. "
+		  "Nothing is changed. Exit status 1 if objects differ." },
 	{ .area = "hagroup", .name = "creategroup cg", .run = cmd_ha_creategroup,
 	  .options = ha_creategroup, .summary = "Create a group with a first member",
 	  .text = "The group's number is \"1\" followed by the serial number of this member. Label, "
@@ -223,6 +294,10 @@ const struct command commands[] = {
 	{ .area = "hagroup", .name = "deletegroup dg", .run = cmd_ha_deletegroup,
 	  .options = ha_deletegroup, .summary = "Delete a group",
 	  .text = "Deletes it from the configuration; the members keep their objects." },
+	{ .area = "hagroup", .name = "drain dr", .run = cmd_ha_drain, .options = ha_member,
+	  .summary = "Take work away from a member without removing it",
+	  .text = "It gets no new work while another member can do it, but still all objects. For "
+		  "maintenance: wait until it has nothing to do, and take it out." },
 	{ .area = "hagroup", .name = "halog hl", .run = cmd_ha_halog, .options = ha_halog,
 	  .summary = "Set whether and where events of groups are logged" },
 	{ .area = "hagroup", .name = "haonly ho", .run = cmd_ha_haonly, .options = ha_haonly,
@@ -234,6 +309,13 @@ const struct command commands[] = {
 	  .own_end = true, .options = ha_listgroups, .summary = "Show groups and their members",
 	  .text = "The password is tried on one live member. Without it (press Enter), the list is "
 		  "shown all the same." },
+	{ .area = "hagroup", .name = "mincopies mc", .run = cmd_ha_mincopies,
+	  .options = ha_mincopies, .summary = "Set how many members a new object needs",
+	  .text = "With fewer members there, making an object fails and leaves nothing behind." },
+	{ .area = "hagroup", .name = "recover rec", .run = cmd_ha_recover, .options = ha_group,
+	  .summary = "Have lost members looked for now",
+	  .text = "Running applications look at once for members that they have lost, with all "
+		  "their attempts (hagroup retry) unspent." },
 	{ .area = "hagroup", .name = "recoverymode rm", .run = cmd_ha_recoverymode,
 	  .options = ha_recoverymode, .summary = "Set what is recovered" },
 	{ .area = "hagroup", .name = "removemember rmm", .run = cmd_ha_removemember,
@@ -244,17 +326,34 @@ const struct command commands[] = {
 	  .options = ha_standby, .summary = "Make a standby member active again" },
 	{ .area = "hagroup", .name = "retry rt", .run = cmd_ha_retry, .options = ha_retry,
 	  .summary = "Set how often recovery of a member is tried" },
+	{ .area = "hagroup", .name = "status st", .run = cmd_ha_status, .json = true,
+	  .options = ha_group, .summary = "Show how the members of a group are, right now",
+	  .text = "State, role, weight, objects, and what their cards say of sessions and operations." },
 	{ .area = "hagroup", .name = "synchronize sync", .run = cmd_ha_synchronize, .json = true,
 	  .options = ha_synchronize, .summary = "Bring all members to the same contents",
 	  .text = "Safe while applications work: versions of objects decide, the same way on every "
 		  "member. -enable and -disable set whether a running application replicates by "
 		  "itself." },
+	{ .area = "hagroup", .name = "undrain ud", .run = cmd_ha_undrain, .options = ha_member,
+	  .summary = "Give a drained member work again" },
+	{ .area = "hagroup", .name = "verify v", .run = cmd_ha_verify, .json = true,
+	  .options = ha_verify, .summary = "Let each member sign, and check it on the next",
+	  .text = "Shows that each of them has the key and can use it. The password is tried on one "
+		  "member first." },
+	{ .area = "hagroup", .name = "weight w", .run = cmd_ha_weight, .options = ha_weight,
+	  .summary = "Set a member's share of the work",
+	  .text = "A member of weight 3 gets three times as much as one of weight 1." },
 
 	{ .area = "slot", .name = "list l", .run = cmd_slot_list, .json = true, .options = none,
 	  .summary = "Show partitions, groups and HSMs with their slots" },
+	{ .area = "slot", .name = "partitionlist pl", .run = cmd_slot_partitionlist, .json = true,
+	  .options = this_one, .summary = "Show the partitions of an HSM" },
 	{ .area = "slot", .name = "set s", .run = cmd_slot_set, .options = slot_set,
 	  .summary = "Choose the slot that commands are about" },
 
+	{ .area = "hsm", .name = "changepolicy changehsmpolicy chp", .run = cmd_hsm_changepolicy,
+	  .options = hsm_changepolicy, .summary = "Change a policy of an HSM",
+	  .text = "By the HSM SO. Where hsm showpolicies says so, this destroys all partitions." },
 	{ .area = "hsm", .name = "factoryreset fr", .run = cmd_hsm_factoryreset,
 	  .options = hsm_factoryreset, .summary = "Destroy everything on an HSM",
 	  .text = "Partitions, roles and policies. Needs no password: who has the card, has it." },
@@ -264,7 +363,19 @@ const struct command commands[] = {
 		  "is needed and stays; all partitions are destroyed." },
 	{ .area = "hsm", .name = "show", .run = cmd_hsm_show, .json = true, .options = this_one,
 	  .summary = "Show an HSM" },
+	{ .area = "hsm", .name = "showpolicies shp", .run = cmd_hsm_showpolicies, .json = true,
+	  .options = showpolicies, .summary = "Show the policies of an HSM" },
+	{ .area = "hsm", .name = "zeroize z", .run = cmd_hsm_zeroize, .options = hsm_factoryreset,
+	  .summary = "Destroy the SO and all partitions of an HSM; its policies stay",
+	  .text = "Needs no password: who has the card, has it." },
 
+	{ .area = "partition", .name = "changepolicy chp", .run = cmd_partition_changepolicy,
+	  .options = partition_changepolicy, .summary = "Change a policy of a partition",
+	  .text = "By the Partition SO. Where partition showpolicies says so, this destroys all "
+		  "objects." },
+	{ .area = "partition", .name = "clear clr", .run = cmd_partition_clear,
+	  .options = partition_clear, .summary = "Delete all objects in a partition",
+	  .text = "By the Crypto Officer. In a group, the deletions are carried to the others." },
 	{ .area = "partition", .name = "contents con", .run = cmd_partition_contents, .json = true,
 	  .options = partition_contents, .summary = "List the objects in a partition" },
 	{ .area = "partition", .name = "create c", .run = cmd_partition_create,
@@ -278,6 +389,11 @@ const struct command commands[] = {
 	  .options = partition_init, .summary = "Initialize a partition",
 	  .text = "Makes the Partition SO and sets label and cloning domain. Initializing again needs "
 		  "the Partition SO's password and destroys all objects." },
+	{ .area = "partition", .name = "resize r", .run = cmd_partition_resize,
+	  .options = partition_resize, .summary = "Change the room of a partition",
+	  .text = "By the HSM SO. Not below what its objects need." },
+	{ .area = "partition", .name = "showpolicies shp", .run = cmd_partition_showpolicies,
+	  .json = true, .options = showpolicies, .summary = "Show the policies of a partition" },
 	{ .area = "partition", .name = "show", .run = cmd_partition_show, .json = true,
 	  .options = this_one, .summary = "Show a partition and what it has done" },
 
