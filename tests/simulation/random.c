@@ -157,8 +157,8 @@ static void create_thing(struct worker *w)
 	thing->acked = true;
 	thing->acked_at = sim_now();
 	/* Nothing was emptied meanwhile, and the setting is older than any engine needs to see it. */
-	if (copies_settled_at + SETTLE < begun && last_emptied < begun &&
-	    copies == world.mincopies && copies_of(thing) < copies)
+	if (copies > 1 && copies == world.mincopies && copies_settled_at + SETTLE < begun &&
+	    last_emptied < begun && all_present() && copies_of(thing) < copies)
 		sim_fail("%s has too few copies", thing->label);
 	/* What was acknowledged is on the cards now, if all can be looked at. */
 	if (all_present())
