@@ -190,6 +190,9 @@ static bool chain_sum(struct chain *c, uint8_t sum[FW_SHA256_LEN])
 			if ((i == 0 || c->records[j].number > last) &&
 			    (!least || c->records[j].number < least->number))
 				least = &c->records[j];
+		/* A number that is there twice: not in a file that is as it was left */
+		if (!least)
+			return false;
 		wire_put32(raw + part.len, least->number);
 		wire_put64(raw + part.len + 4, least->counter);
 		part.len += 12;
