@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod modules_install check-removals userspace qemu deps demo check check-kernels check-debug bench simulate fuzz vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu deps test-deps demo check check-kernels check-debug bench simulate fuzz vm unit clean help
 
 all: kmod userspace qemu
 
@@ -54,24 +54,27 @@ qemu:
 deps:
 	@tests/vm/install-deps
 
+test-deps:
+	@tests/vm/install-deps --tests
+
 demo: deps
 	$(submake) all
 	@tests/vm/demo
 
-check: deps
+check: test-deps
 	$(submake) all
 	@tests/run-check
 
 # The guest's kernel, and those of Debian 12, 13 and of the future one.
-check-kernels: deps
+check-kernels: test-deps
 	@tests/kernels/run bookworm trixie sid
 
-check-debug: deps
+check-debug: test-deps
 	$(submake) all
 	@tests/debug-kernel/check
 
 # Each prints a table and says which bars were missed.
-bench: deps
+bench: test-deps
 	$(submake) all
 	@status=0; for run in tests/bench/*/run; do \
 		echo "$$run:"; $$run || status=1; echo; \
@@ -79,20 +82,21 @@ bench: deps
 
 # Inputs that the firmware might not stand; seconds for each of three targets.
 TIME ?= 600
-fuzz:
+fuzz: test-deps
 	@tests/fuzz/fuzz $(TIME)
 
 # Cards are pulled out and put back under load, as often as you like.
 N ?= 1000
-check-removals: kmod
+check-removals: test-deps
+	$(submake) kmod qemu
 	@N=$(N) tests/kselftest/run removals
 
-unit:
+unit: test-deps
 	@tests/run-check unit
 
 # Runs of the group engine on simulated time, as many as you like; each is decided by its number.
 SEEDS ?= 1000
-simulate:
+simulate: test-deps
 	@SEEDS=$(SEEDS) JOBS=$(JOBS) tests/simulation/run
 
 vm: deps
@@ -118,5 +122,6 @@ help:
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
 	@echo 'make bench      measure, in turns with a peer for each thing'
 	@echo 'make fuzz       look for inputs that break the firmware, TIME=seconds for each target'
-	@echo 'make deps       install the packages that all this needs (as root)'
+	@echo 'make deps       install the packages that building and running needs (as root)'
+	@echo 'make test-deps  and those that the tests need'
 	@echo 'make clean      remove build/ (the cache stays)'
