@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Before something is destroyed: does a live member elsewhere hold the same? What
- * only a group's lost or differing members could give back is not destroyed by accident.
+ * Before something is destroyed: what is it, and does a live member elsewhere hold the
+ * same? What only a group's lost or differing members could give back is not destroyed by
+ * accident.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,104 +11,242 @@
 
 #include "haadm.h"
 
-/* Is there another live member with the same contents, on another card than @hsm? */
-static bool copied_elsewhere(struct app *app, const struct ha_group_status *status,
-			     const struct ha_member_status *m, const char *hsm)
+bool members_agree(const struct ha_member_status *a, const struct ha_member_status *b)
 {
-	struct ha_slot *list = NULL;
-	int k, n = ha_slots(app->ha, 0, &list);
-	bool copied = false;
+	return !memcmp(a->digest, b->digest, sizeof(a->digest));
+}
+
+static bool live(const struct ha_member_status *m)
+{
+	return m->slot != HA_SLOT_NONE && m->state != HA_MEMBER_DOWN;
+}
+
+/**
+ * struct copies - who else holds what a member holds
+ * @objects:	of the member; 0 as well where it can not be asked
+ * @others:	other live members, on other cards than the one that is emptied
+ * @same:	those of them that hold the same
+ * @where:	their serials, as text
+ */
+struct copies {
+	uint32_t	objects;
+	unsigned int	others;
+	unsigned int	same;
+	char		where[HA_MAX_MEMBERS * 27];
+};
+
+/* @hsm: what is on this card does not count; NULL: everything does */
+static enum status count_copies(struct app *app, const char *label, const char *serial,
+				const char *hsm, struct copies *copies)
+{
+	struct ha_group_status *status = malloc(sizeof(*status));
+	const struct ha_member_status *m = NULL;
+	struct pciehsm_device device;
+	enum status st;
 	unsigned int i;
+	size_t len = 0;
 
-	for (i = 0; i < status->n_members && !copied; i++) {
+	memset(copies, 0, sizeof(*copies));
+	if (!status)
+		return fail_errno(app, -ENOMEM, "looking at group %s", label);
+	st = group_status(app, label, status);
+	for (i = 0; !st && i < status->n_members; i++)
+		if (!strcmp(status->members[i].serial, serial) && live(&status->members[i]))
+			m = &status->members[i];
+	for (i = 0; m && i < status->n_members; i++) {
 		const struct ha_member_status *o = &status->members[i];
-		bool same_card = false;
 
-		if (o == m || o->state == HA_MEMBER_DOWN ||
-		    memcmp(o->digest, m->digest, sizeof(m->digest)))
+		if (o == m || !live(o) || (hsm && find_device(app, o->serial, &device) &&
+					   !strcmp(device.hsm_serial, hsm)))
 			continue;
-		for (k = 0; hsm && k < n; k++)
-			same_card |= !strcmp(list[k].serial, o->serial) &&
-				     !strcmp(list[k].hsm_serial, hsm);
-		copied = !same_card;
+		copies->others++;
+		if (!members_agree(o, m))
+			continue;
+		len += snprintf(copies->where + len, sizeof(copies->where) - len, "%s%s",
+				copies->same++ ? ", " : "", o->serial);
 	}
-	if (n >= 0)
-		free(list);
-	return copied;
+	if (m)
+		copies->objects = m->objects;
+	free(status);
+	return st;
+}
+
+enum status check_copies_leaving(struct app *app, const char *label, const char *serial)
+{
+	struct copies copies;
+	enum status st = count_copies(app, label, serial, NULL, &copies);
+
+	if (st || !copies.objects || copies.same)
+		return st;
+	if (!copies.others)
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "Bring another member back or add one first. -force removes this one all "
+			    "the same; its objects stay in the partition.",
+			    "partition %s is the only live member of group %s and holds %" PRIu32
+			    " objects", serial, label, copies.objects);
+	return fail(app, ST_REFUSED, CODE_OF_STATUS,
+		    "Bring the members to the same contents first: hagroup synchronize. -force "
+		    "removes this one all the same; its objects stay in the partition.",
+		    "partition %s holds contents that no other live member of group %s has", serial,
+		    label);
 }
 
 static enum status check_in_group(struct app *app, const struct args *args,
 				  const struct ha_config_group *group, const char *serial,
 				  const char *hsm)
 {
-	struct ha_group_status *status = malloc(sizeof(*status));
-	enum status st;
-	unsigned int i;
+	struct copies copies;
+	enum status st = count_copies(app, group->label, serial, hsm, &copies);
 
-	if (!status)
-		return fail_errno(app, -ENOMEM, "looking at group %s", group->label);
-	st = group_status(app, group->label, status);
-	for (i = 0; !st && i < status->n_members; i++) {
-		const struct ha_member_status *m = &status->members[i];
-
-		if (strcmp(m->serial, serial) || m->state == HA_MEMBER_DOWN || !m->objects ||
-		    copied_elsewhere(app, status, m, hsm))
-			continue;
-		if (arg_given(args, "force"))
-			warn_user("Warning: no other live member of group %s holds what is in "
-				  "partition %s (%" PRIu32 " objects).", group->label, serial,
-				  m->objects);
-		else
-			st = fail(app, ST_REFUSED, CODE_OF_STATUS,
-				  "Bring another member back, or to the same contents (hagroup "
-				  "synchronize), first. -force destroys the objects all the same, "
-				  "and what only this member has is lost.",
-				  "partition %s holds %" PRIu32 " objects of group %s that would be "
-				  "lost: no other live member holds the same", serial, m->objects,
-				  group->label);
-	}
-	free(status);
-	return st;
+	if (st || !copies.objects || copies.same)
+		return st;
+	if (!arg_given(args, "force"))
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "Bring another member back, or to the same contents (hagroup "
+			    "synchronize), first. -force destroys the objects all the same, and what "
+			    "only this member has is lost.",
+			    "partition %s holds %" PRIu32 " objects of group %s that would be lost: "
+			    "no other live member holds the same", serial, copies.objects,
+			    group->label);
+	warn_user(app, "Warning: no other live member of group %s holds what is in partition %s (%"
+		  PRIu32 " objects).", group->label, serial, copies.objects);
+	return ST_OK;
 }
 
-static enum status check_member(struct app *app, const struct args *args,
-				const struct ha_config *config, const char *serial, const char *hsm)
+/* The group that a partition is in; NULL: none */
+static const struct ha_config_group *group_of(const struct ha_config *config, const char *serial)
 {
-	enum status st = ST_OK;
 	unsigned int g;
 
-	for (g = 0; g < config->n_groups && !st; g++)
+	for (g = 0; g < config->n_groups; g++)
 		if (member_index(&config->groups[g], serial) >= 0)
-			st = check_in_group(app, args, &config->groups[g], serial, hsm);
-	return st;
+			return &config->groups[g];
+	return NULL;
 }
 
-enum status check_copies(struct app *app, const struct args *args, const char *serial)
+/* One line of what is going to be destroyed, and where else it is */
+static enum status describe(struct app *app, const struct ha_config *config,
+			    const struct ha_slot *slot, const char *hsm, FILE *out)
 {
-	struct ha_config *config = ha_config_get(app->ha);
+	const struct ha_config_group *group = group_of(config, slot->serial);
+	struct pciehsm_partition_info info;
+	struct context *context;
+	struct copies copies;
 	enum status st;
+	CK_RV rv;
 
-	if (!config)
-		return fail_errno(app, -ENOMEM, "reading the HA configuration");
-	st = check_member(app, args, config, serial, NULL);
-	free(config);
-	return st;
+	st = context_get(app, slot->serial, &context);
+	if (st)
+		return st;
+	rv = pciehsm_partition_info(context->transport, &info);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", slot->serial);
+	fprintf(out, "\n  partition %s (%s): %" PRIu32 " object%s", slot->serial,
+		slot->label[0] ? slot->label : "no label", info.objects,
+		info.objects == 1 ? "" : "s");
+	if (!group) {
+		fprintf(out, info.objects ? "; in no HA group, no other copy is known" : "");
+		return ST_OK;
+	}
+	fprintf(out, "; member of HA group %s", group->label);
+	st = count_copies(app, group->label, slot->serial, hsm, &copies);
+	if (st || !copies.objects)
+		return st;
+	if (copies.same)
+		fprintf(out, ", the same on %s", copies.where);
+	else
+		fprintf(out, ", NO OTHER live member holds the same");
+	return ST_OK;
 }
 
-enum status check_copies_hsm(struct app *app, const struct args *args, const char *hsm_serial)
+/*
+ * Check and describe what stands on a card, or one partition. The checks come first: what is
+ * refused needs no description.
+ */
+static enum status survey(struct app *app, const struct args *args, const char *serial,
+			  const char *hsm, char **text)
 {
 	struct ha_config *config = ha_config_get(app->ha);
 	struct ha_slot *list = NULL;
-	int i, n = ha_slots(app->ha, 0, &list);
 	enum status st = ST_OK;
+	int i, pass, n = 0;
+	FILE *out = NULL;
+	size_t size;
 
-	if (!config)
-		st = fail_errno(app, -ENOMEM, "reading the HA configuration");
-	for (i = 0; i < n && !st; i++)
-		if (list[i].kind == HA_SLOT_PARTITION && !strcmp(list[i].hsm_serial, hsm_serial))
-			st = check_member(app, args, config, list[i].serial, hsm_serial);
+	*text = NULL;
+	if (config)
+		out = open_memstream(text, &size);
+	if (!out)
+		st = fail_errno(app, -ENOMEM, "looking for copies");
+	else
+		n = ha_slots(app->ha, 0, &list);
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < n && !st; i++) {
+			const struct ha_slot *slot = &list[i];
+
+			if (slot->kind != HA_SLOT_PARTITION ||
+			    strcmp(serial ? slot->serial : slot->hsm_serial, serial ? serial : hsm))
+				continue;
+			if (pass)
+				st = describe(app, config, slot, hsm, out);
+			else if (group_of(config, slot->serial))
+				st = check_in_group(app, args, group_of(config, slot->serial),
+						    slot->serial, hsm);
+		}
+	}
+	if (out)
+		fclose(out);
+	if (st) {
+		free(*text);
+		*text = NULL;
+	}
 	if (n >= 0)
 		free(list);
 	free(config);
+	return st;
+}
+
+enum status check_copies(struct app *app, const struct args *args, const char *serial,
+			 char **text)
+{
+	return survey(app, args, serial, NULL, text);
+}
+
+enum status check_copies_hsm(struct app *app, const struct args *args, const char *hsm_serial,
+			     char **text)
+{
+	return survey(app, args, NULL, hsm_serial, text);
+}
+
+enum status describe_partition(struct app *app, const struct ha_slot *slot, char **text)
+{
+	struct ha_config *config = ha_config_get(app->ha);
+	FILE *out = config ? open_memstream(text, &(size_t){ 0 }) : NULL;
+	enum status st;
+
+	if (!out) {
+		free(config);
+		return fail_errno(app, -ENOMEM, "looking for copies");
+	}
+	st = describe(app, config, slot, NULL, out);
+	fclose(out);
+	free(config);
+	if (st) {
+		free(*text);
+		*text = NULL;
+	}
+	return st;
+}
+
+enum status confirm_destroying(struct app *app, const struct args *args, const char *text,
+			       const char *what)
+{
+	enum status st;
+	char *question;
+
+	if (asprintf(&question, "%s%s", text, what) < 0)
+		return fail_errno(app, -ENOMEM, "asking");
+	st = confirm(app, args, question);
+	free(question);
 	return st;
 }

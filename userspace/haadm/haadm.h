@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <json-c/json.h>
 #include <p11-kit/pkcs11.h>
@@ -76,8 +77,11 @@ enum status fail_errno(struct app *app, int err, const char *fmt, ...)
 /** fail_cancelled() - the operator said no */
 enum status fail_cancelled(struct app *app);
 
-/** warn_user() - something to know, on stderr, that is no failure */
-void warn_user(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/** warn_user() - something to know, on stderr and in the JSON, that is no failure */
+void warn_user(struct app *app, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** say() - print for a person: nothing with --json */
+void say(struct app *app, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /** status_meaning() - for the table in the help */
 const char *status_meaning(enum status status);
@@ -139,7 +143,6 @@ struct option {
  * @text:	the whole story for help; NULL if the summary is all
  * @run:	does it
  * @own_end:	it prints its own end: no "Command Result : No Error" behind it
- * @json:	it honours --json
  * @options:	ends with one that has no names
  */
 struct command {
@@ -149,7 +152,6 @@ struct command {
 	const char		*text;
 	enum status		(*run)(struct app *app, struct args *args);
 	bool			own_end;
-	bool			json;
 	const struct option	*options;
 };
 
@@ -271,6 +273,9 @@ enum status confirm(struct app *app, const struct args *args, const char *text);
  * @contexts:	open contexts at partitions and cards; logins live in them
  * @terminal:	-1, or where the operator is asked
  * @interactive: at a prompt or in a script: logins last
+ * @json:	results are for programs
+ * @out:	the object that the command at hand fills with its result; NULL without @json,
+ *		and then the put functions below do nothing
  */
 struct app {
 	struct pciehsm_bus	*bus;
@@ -279,6 +284,7 @@ struct app {
 	bool			slot_chosen;
 	bool			interactive;
 	bool			json;
+	struct json_object	*out;
 	int			terminal;
 	struct context		*contexts;
 };
@@ -404,8 +410,21 @@ struct edit {
 
 /** ha_edit() - carry it out, failures reported */
 enum status ha_edit(struct edit *edit);
+/** try_edit() - what is wrong with it, before the operator is asked for anything */
+enum status try_edit(struct edit *edit);
+/** edit_member() - the group and the member that an edit is about, failures reported */
+enum status edit_member(struct edit *edit, struct ha_config *config,
+			struct ha_config_group **group, struct ha_config_member **member);
+/** edit_add() - add the partition to the group */
+enum status edit_add(struct edit *edit, struct ha_config *config);
+/** edit_remove() - take it out of the group */
+enum status edit_remove(struct edit *edit, struct ha_config *config);
+/** put_member() - names of the group and the member, for JSON */
+void put_member(const struct edit *edit);
 /** ha_config_usable() - is the configuration file good? Says what is wrong if not. */
 enum status ha_config_usable(struct app *app);
+/** need_group() - is there a group of that label? */
+enum status need_group(struct app *app, const char *label);
 /** group_get() - the group of that label; says that there is none, and what there is */
 enum status group_get(struct app *app, struct ha_config *config, const char *label,
 		      struct ha_config_group **group);
@@ -424,27 +443,75 @@ int member_index(const struct ha_config_group *group, const char *serial);
 enum status group_status(struct app *app, const char *label, struct ha_group_status *status);
 /** print_group() - the block and the table of one group; @slots: with slot numbers */
 void print_group(const struct ha_group_status *status, bool slots);
+/** group_json() - the same */
+void group_json(struct json_object *group, const struct ha_group_status *status);
+/** members_agree() - do these two live members hold the same? */
+bool members_agree(const struct ha_member_status *a, const struct ha_member_status *b);
 /**
  * check_copies() - would what a partition holds be lost with it?
+ * @text:	out: what is in it and who else holds the same, for confirm_destroying(); to be
+ *		freed
  *
  * Refused if it is a live member of a group, holds objects, and no other live member holds
  * the same; a warning alone if -force is among @args.
  */
-enum status check_copies(struct app *app, const struct args *args, const char *serial);
+enum status check_copies(struct app *app, const struct args *args, const char *serial,
+			 char **text);
 /** check_copies_hsm() - the same for all partitions of a card; copies on the card do not count */
-enum status check_copies_hsm(struct app *app, const struct args *args, const char *hsm_serial);
+enum status check_copies_hsm(struct app *app, const struct args *args, const char *hsm_serial,
+			     char **text);
+/** check_copies_leaving() - would a group miss what a member holds if that left it? */
+enum status check_copies_leaving(struct app *app, const char *label, const char *serial);
+/** describe_partition() - @text of check_copies() alone */
+enum status describe_partition(struct app *app, const struct ha_slot *slot, char **text);
+/** confirm_destroying() - confirm(), with what stands to be destroyed below the question */
+enum status confirm_destroying(struct app *app, const struct args *args, const char *text,
+			       const char *what);
 /** member_state_name() - "alive" */
 const char *member_state_name(enum ha_member_state state);
+/** find_device() - a partition or card by its serial; false: it is not there */
+bool find_device(struct app *app, const char *serial, struct pciehsm_device *device);
 /** wait_device() - until the device with that serial is there, or is not; at most 10 s */
 bool wait_device(struct app *app, const char *serial, bool there, const char *label);
+
+/** hex_text() - bytes as text; @out has room for 2 * @n + 1 */
+void hex_text(char *out, const uint8_t *bytes, size_t n);
+
+/* ---- progress ---- */
+
+/**
+ * struct progress - what is shown while something takes its time
+ * @what:	that is counted: "objects"
+ *
+ * A line on the terminal that is standard error, from the first second on; nothing where
+ * there is no terminal that can take a line back, and nothing with --json.
+ */
+struct progress {
+	const char	*what;
+	bool		quiet;
+	bool		shown;
+	struct timespec	begun;
+	struct timespec	last;
+};
+
+void progress_begin(struct progress *p, struct app *app, const char *what);
+/** progress_step() - so much is done; @total 0: nobody knows of how many */
+void progress_step(struct progress *p, uint64_t done, uint64_t total);
+/** progress_clear() - take the line away: something else is to be printed, or it is over */
+void progress_clear(struct progress *p);
 
 /**
  * pci_show() - the PCI side of a card, if it has one here
  * @json:	NULL: print it; else add it there as "pci"
  */
-void pci_show(const char *serial, unsigned int card, struct json_object *json);
+void pci_show(struct app *app, const char *serial, struct json_object *json);
 
-/* ---- JSON ---- */
+/*
+ * ---- JSON ----
+ *
+ * Each command prints one object; haadm.schema.json says what is in it. Where @to is NULL,
+ * nothing is done, so commands need not ask what is wanted.
+ */
 
 /** put_text() - add a text */
 void put_text(struct json_object *to, const char *name, const char *text);
@@ -452,6 +519,12 @@ void put_number(struct json_object *to, const char *name, int64_t number);
 /** put_number_if() - null where it is not known */
 void put_number_if(struct json_object *to, const char *name, bool known, int64_t number);
 void put_bool(struct json_object *to, const char *name, bool value);
+/** put_list() - a new list; the caller fills it with put_item() */
+struct json_object *put_list(struct json_object *to, const char *name);
+/** put_item() - a new object at the end of a list */
+struct json_object *put_item(struct json_object *list);
+/** put_text_item() - add a text to a list, which is made if need be */
+void put_text_item(struct json_object *to, const char *name, const char *text);
 /** put_print() - print and free */
 void put_print(struct json_object *object);
 

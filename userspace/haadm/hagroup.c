@@ -30,6 +30,28 @@ enum status ha_config_usable(struct app *app)
 	return st;
 }
 
+enum status need_group(struct app *app, const char *label)
+{
+	struct ha_config_group *group;
+	struct ha_config *config;
+	enum status st = ha_config_usable(app);
+
+	if (st)
+		return st;
+	config = ha_config_get(app->ha);
+	if (!config)
+		return fail_errno(app, -ENOMEM, "reading the HA configuration");
+	st = group_get(app, config, label, &group);
+	free(config);
+	return st;
+}
+
+void put_member(const struct edit *edit)
+{
+	put_text(edit->app->out, "group", edit->label);
+	put_text(edit->app->out, "serial", edit->serial);
+}
+
 int member_index(const struct ha_config_group *group, const char *serial)
 {
 	unsigned int i;
@@ -88,15 +110,16 @@ enum status ha_edit(struct edit *edit)
 	char error[512] = "";
 	int ret;
 
-	edit->st = ST_OK;
+	edit->st = ha_config_usable(edit->app);
+	if (edit->st)
+		return edit->st;
 	ret = ha_config_edit(edit->app->ha, apply_edit, edit, error, sizeof(error));
 	if (!ret)
 		return ST_OK;
 	if (edit->st)
 		return edit->st;
 	if (ret == -EBADMSG)
-		return ha_config_usable(edit->app) ? ST_CONFIG :
-		       fail(edit->app, ST_CONFIG, CODE_OF_STATUS, NULL,
+		return fail(edit->app, ST_CONFIG, CODE_OF_STATUS, NULL,
 			    "the HA configuration is broken: %s", error);
 	return fail_errno(edit->app, ret, "changing the HA configuration%s%s",
 			  error[0] ? ": " : "", error);
@@ -162,7 +185,7 @@ static enum status apply_create(struct edit *edit, struct ha_config *config)
 	return ST_OK;
 }
 
-static enum status apply_add(struct edit *edit, struct ha_config *config)
+enum status edit_add(struct edit *edit, struct ha_config *config)
 {
 	struct ha_config_group *group;
 	enum status st;
@@ -182,8 +205,7 @@ static enum status apply_add(struct edit *edit, struct ha_config *config)
 	return ST_OK;
 }
 
-/* What is wrong on a dry run of an edit, before the operator is asked for a password */
-static enum status try_edit(struct edit *edit)
+enum status try_edit(struct edit *edit)
 {
 	struct ha_config *config;
 	enum status st;
@@ -255,7 +277,7 @@ static enum status admit(struct app *app, struct args *args, const char *group,
 			    "Officer (role init -name co).",
 			    "partition %s (slot %" PRIu32 ") has not been initialized",
 			    slot->serial, slot->id);
-	printf("\n");
+	say(app, "\n");
 	st = secret_get(app, args, "password", "Enter the password", secret);
 	if (st)
 		return st;
@@ -280,7 +302,9 @@ static enum status show_group(struct app *app, const char *label)
 	if (!status)
 		return fail_errno(app, -ENOMEM, "looking at group %s", label);
 	st = group_status(app, label, status);
-	if (!st)
+	if (!st && app->json)
+		group_json(put_item(put_list(app->out, "groups")), status);
+	else if (!st)
 		print_group(status, true);
 	free(status);
 	return st;
@@ -306,16 +330,25 @@ enum status cmd_ha_creategroup(struct app *app, struct args *args)
 	st = ha_edit(&edit);
 	if (st)
 		return st;
-	printf(INDENT "New group with label \"%s\" created with group number 1%s.\n", edit.label,
+	put_member(&edit);
+	say(app, INDENT "New group with label \"%s\" created with group number 1%s.\n", edit.label,
 	       edit.serial);
-	printf(INDENT "Group configuration is:\n\n");
+	say(app, INDENT "Group configuration is:\n\n");
 	return show_group(app, edit.label);
+}
+
+static void on_copied(void *arg, uint32_t done, uint32_t total, const char *text)
+{
+	/* What could not be done is told by the result. */
+	(void)text;
+	progress_step(arg, done, total);
 }
 
 enum status cmd_ha_addmember(struct app *app, struct args *args)
 {
-	struct edit edit = { .app = app, .apply = apply_add, .label = arg_text(args, "group") };
+	struct edit edit = { .app = app, .apply = edit_add, .label = arg_text(args, "group") };
 	struct ha_sync_report report;
+	struct progress progress;
 	char error[512] = "";
 	struct secret secret;
 	struct ha_slot slot;
@@ -339,43 +372,59 @@ enum status cmd_ha_addmember(struct app *app, struct args *args)
 		return st;
 	}
 	/* A running application does this too; without one, somebody has to. */
-	rv = ha_group_synchronize(app->ha, edit.label, secret.data, secret.len, &report, NULL, NULL,
-				  error, sizeof(error));
+	progress_begin(&progress, app, "objects");
+	rv = ha_group_synchronize(app->ha, edit.label, secret.data, secret.len, &report,
+				  on_copied, &progress, error, sizeof(error));
+	progress_clear(&progress);
 	secret_wipe(&secret);
-	printf(INDENT "Member %s successfully added to group %s. New group\n", edit.serial,
+	put_member(&edit);
+	put_bool(app->out, "synchronized", !rv);
+	say(app, INDENT "Member %s successfully added to group %s. New group\n", edit.serial,
 	       edit.label);
-	printf(INDENT "configuration is:\n\n");
+	say(app, INDENT "configuration is:\n\n");
 	st = show_group(app, edit.label);
 	if (st)
 		return st;
-	printf("\n\n" INDENT "Please use the command \"ha synchronize\" when you are ready\n"
+	say(app, "\n\n" INDENT "Please use the command \"ha synchronize\" when you are ready\n"
 	       INDENT "to replicate data between all members of the HA group.\n"
 	       INDENT "(If you have additional members to add, you may wish to wait\n"
 	       INDENT "until you have added them before synchronizing to save time by\n"
 	       INDENT "avoiding multiple synchronizations.)\n");
 	if (rv) {
-		warn_user("\nWarning: the new member does not hold everything yet:");
-		warn_user(error[0] ? error : pciehsm_rv_name(rv));
+		warn_user(app, "\nWarning: the new member does not hold everything yet:");
+		warn_user(app, "%s", error[0] ? error : pciehsm_rv_name(rv));
 	}
 	return ST_OK;
 }
 
 /* ---- members going ---- */
 
-static enum status apply_remove(struct edit *edit, struct ha_config *config)
+enum status edit_member(struct edit *edit, struct ha_config *config,
+			struct ha_config_group **group, struct ha_config_member **member)
 {
-	struct ha_config_group *group;
-	enum status st;
-	int i;
+	enum status st = group_get(edit->app, config, edit->label, group);
+	int at;
 
-	st = group_get(edit->app, config, edit->label, &group);
 	if (st)
 		return st;
-	i = member_index(group, edit->serial);
-	if (i < 0)
+	at = member_index(*group, edit->serial);
+	if (at < 0)
 		return fail(edit->app, ST_NOT_FOUND, CODE_OF_STATUS,
 			    "See its members with: hagroup listgroups",
 			    "partition %s is not a member of group %s", edit->serial, edit->label);
+	*member = &(*group)->members[at];
+	return ST_OK;
+}
+
+enum status edit_remove(struct edit *edit, struct ha_config *config)
+{
+	struct ha_config_member *member;
+	struct ha_config_group *group;
+	enum status st;
+
+	st = edit_member(edit, config, &group, &member);
+	if (st)
+		return st;
 	if (group->n_members == 1)
 		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
 			    "Add another member first, or delete the group: hagroup deletegroup",
@@ -386,56 +435,10 @@ static enum status apply_remove(struct edit *edit, struct ha_config *config)
 			    "Add another member first, or lower it: hagroup mincopies",
 			    "a new object of group %s needs %u copies, and there would be fewer members",
 			    edit->label, group->mincopies);
-	memmove(&group->members[i], &group->members[i + 1],
-		(group->n_members - i - 1) * sizeof(group->members[0]));
+	memmove(member, member + 1,
+		(&group->members[group->n_members] - member - 1) * sizeof(*member));
 	group->n_members--;
 	return ST_OK;
-}
-
-/* Does another live member hold what this one holds? */
-static enum status check_last_copy(struct app *app, const char *label, const char *serial)
-{
-	struct ha_group_status *status = malloc(sizeof(*status));
-	const struct ha_member_status *m = NULL;
-	unsigned int i, others = 0;
-	bool copied = false;
-	enum status st;
-
-	if (!status)
-		return fail_errno(app, -ENOMEM, "looking at group %s", label);
-	st = group_status(app, label, status);
-	if (st) {
-		free(status);
-		return st;
-	}
-	for (i = 0; i < status->n_members; i++)
-		if (!strcmp(status->members[i].serial, serial))
-			m = &status->members[i];
-	if (m && m->slot != HA_SLOT_NONE && m->state != HA_MEMBER_DOWN && m->objects) {
-		for (i = 0; i < status->n_members; i++) {
-			const struct ha_member_status *o = &status->members[i];
-
-			if (o == m || o->slot == HA_SLOT_NONE || o->state == HA_MEMBER_DOWN)
-				continue;
-			others++;
-			copied |= !memcmp(o->digest, m->digest, sizeof(m->digest));
-		}
-		if (!others)
-			st = fail(app, ST_REFUSED, CODE_OF_STATUS,
-				  "Bring another member back or add one first. -force removes this "
-				  "one all the same; its objects stay in the partition.",
-				  "partition %s is the only live member of group %s and holds %"
-				  PRIu32 " objects", serial, label, m->objects);
-		else if (!copied)
-			st = fail(app, ST_REFUSED, CODE_OF_STATUS,
-				  "Bring the members to the same contents first: hagroup synchronize. "
-				  "-force removes this one all the same; its objects stay in the "
-				  "partition.",
-				  "partition %s holds contents that no other live member of group %s "
-				  "has", serial, label);
-	}
-	free(status);
-	return st;
 }
 
 enum status member_serial(struct app *app, struct args *args, struct ha_slot *slot,
@@ -453,7 +456,7 @@ enum status member_serial(struct app *app, struct args *args, struct ha_slot *sl
 
 enum status cmd_ha_removemember(struct app *app, struct args *args)
 {
-	struct edit edit = { .app = app, .apply = apply_remove, .label = arg_text(args, "group") };
+	struct edit edit = { .app = app, .apply = edit_remove, .label = arg_text(args, "group") };
 	struct ha_slot slot;
 	enum status st;
 
@@ -461,12 +464,13 @@ enum status cmd_ha_removemember(struct app *app, struct args *args)
 	if (!st)
 		st = try_edit(&edit);
 	if (!st && !arg_given(args, "force"))
-		st = check_last_copy(app, edit.label, edit.serial);
+		st = check_copies_leaving(app, edit.label, edit.serial);
 	if (!st)
 		st = ha_edit(&edit);
 	if (st)
 		return st;
-	printf("\n" INDENT "Member %s successfully removed from group %s.\n", edit.serial,
+	put_member(&edit);
+	say(app, "\n" INDENT "Member %s successfully removed from group %s.\n", edit.serial,
 	       edit.label);
 	return ST_OK;
 }
@@ -474,23 +478,18 @@ enum status cmd_ha_removemember(struct app *app, struct args *args)
 static enum status apply_standby(struct edit *edit, struct ha_config *config)
 {
 	struct ha_config_group *group;
+	struct ha_config_member *member;
 	unsigned int i, active = 0;
 	enum status st;
-	int at;
 
-	st = group_get(edit->app, config, edit->label, &group);
+	st = edit_member(edit, config, &group, &member);
 	if (st)
 		return st;
-	at = member_index(group, edit->serial);
-	if (at < 0)
-		return fail(edit->app, ST_NOT_FOUND, CODE_OF_STATUS,
-			    "Only members become standby. Add it first: hagroup addmember",
-			    "partition %s is not a member of group %s", edit->serial, edit->label);
-	if (group->members[at].standby == edit->flag)
+	if (member->standby == edit->flag)
 		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS, NULL,
 			    "member %s of group %s is %s already", edit->serial, edit->label,
 			    edit->flag ? "standby" : "active");
-	group->members[at].standby = edit->flag;
+	member->standby = edit->flag;
 	for (i = 0; i < group->n_members; i++)
 		active += !group->members[i].standby;
 	if (!active)
@@ -510,12 +509,12 @@ static enum status set_standby(struct app *app, struct args *args, bool standby)
 
 	st = member_serial(app, args, &slot, &edit.serial);
 	if (!st)
-		st = ha_config_usable(app);
-	if (!st)
 		st = ha_edit(&edit);
 	if (st)
 		return st;
-	printf("\n" INDENT "Member %s of group %s is now %s.\n", edit.serial, edit.label,
+	put_member(&edit);
+	put_bool(app->out, "standby", standby);
+	say(app, "\n" INDENT "Member %s of group %s is now %s.\n", edit.serial, edit.label,
 	       standby ? "standby" : "active");
 	return ST_OK;
 }
@@ -558,139 +557,7 @@ enum status cmd_ha_deletegroup(struct app *app, struct args *args)
 		st = ha_edit(&edit);
 	if (st)
 		return st;
-	printf("\n" INDENT "The HA group %s was deleted.\n", edit.label);
-	return ST_OK;
-}
-
-/* ---- synchronize ---- */
-
-static enum status apply_synchronize(struct edit *edit, struct ha_config *config)
-{
-	struct ha_config_group *group;
-	enum status st = group_get(edit->app, config, edit->label, &group);
-
-	if (!st && !edit->flag && group->mincopies > 1)
-		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
-			    "Lower it first: hagroup mincopies -copies 1",
-			    "a new object of group %s needs %u copies", edit->label,
-			    group->mincopies);
-	if (!st)
-		group->synchronize = edit->flag;
-	return st;
-}
-
-/* Short work shows no progress, nor does any where nobody looks. */
-#define PROGRESS_OBJECTS	50
-#define PROGRESS_MS		1000
-
-struct progress {
-	bool		json;
-	bool		told;		/* something was printed below the password's line */
-	bool		shown;		/* there is a line of progress on the terminal */
-	struct timespec	begun;
-};
-
-static void clear_progress(struct progress *p)
-{
-	if (p->shown)
-		fprintf(stderr, "\r%78s\r", "");
-	p->shown = false;
-}
-
-static void on_progress(void *arg, uint32_t done, uint32_t total, const char *text)
-{
-	struct progress *p = arg;
-	struct timespec now;
-	long ms;
-
-	if (text && !p->json) {
-		clear_progress(p);
-		printf("%s" INDENT "%s\n", p->told ? "" : "\n", text);
-		fflush(stdout);
-		p->told = true;
-	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ms = (now.tv_sec - p->begun.tv_sec) * 1000 + (now.tv_nsec - p->begun.tv_nsec) / 1000000;
-	if (total < PROGRESS_OBJECTS || ms < PROGRESS_MS || !isatty(STDERR_FILENO))
-		return;
-	fprintf(stderr, "\r" INDENT "%" PRIu32 " of %" PRIu32 " objects, %.0f per second ", done,
-		total, done * 1000.0 / ms);
-	p->shown = true;
-}
-
-enum status cmd_ha_synchronize(struct app *app, struct args *args)
-{
-	struct progress progress = { .json = app->json };
-	struct edit edit = { .app = app, .apply = apply_synchronize,
-			     .label = arg_text(args, "group"), .flag = arg_given(args, "enable") };
-	struct ha_sync_report report = { 0 };
-	struct ha_config_group *group;
-	struct ha_config *config;
-	char error[512] = "";
-	struct secret secret;
-	enum status st;
-	CK_RV rv;
-
-	if (arg_given(args, "enable") || arg_given(args, "disable")) {
-		st = ha_config_usable(app);
-		if (!st)
-			st = ha_edit(&edit);
-		if (!st)
-			printf("\n" INDENT "Automatic synchronization of group %s has been %s.\n",
-			       edit.label, edit.flag ? "enabled" : "disabled");
-		return st;
-	}
-	st = ha_config_usable(app);
-	if (st)
-		return st;
-	config = ha_config_get(app->ha);
-	if (!config)
-		return fail_errno(app, -ENOMEM, "reading the HA configuration");
-	st = group_get(app, config, edit.label, &group);
-	free(config);
-	if (st)
-		return st;
-	if (!app->json)
-		printf("\n");
-	st = secret_get(app, args, "password", "Enter the password", &secret);
-	if (st)
-		return st;
-	clock_gettime(CLOCK_MONOTONIC, &progress.begun);
-	rv = ha_group_synchronize(app->ha, edit.label, secret.data, secret.len, &report,
-				  on_progress, &progress, error, sizeof(error));
-	clear_progress(&progress);
-	secret_wipe(&secret);
-	if (rv && !app->json && (report.copied || report.deleted || report.failed))
-		printf("\n" INDENT "%" PRIu32 " objects in the group; %" PRIu32 " copies and %" PRIu32
-		       " deletions carried over,\n" INDENT "%" PRIu32 " could not be.\n",
-		       report.objects, report.copied, report.deleted, report.failed);
-	if (rv && error[0])
-		return fail(app, rv_status(rv), rv, NULL, "synchronizing group %s: %s", edit.label,
-			    error);
-	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "synchronizing group %s", edit.label);
-	if (app->json) {
-		struct json_object *top = json_object_new_object();
-
-		put_text(top, "group", edit.label);
-		put_number(top, "objects", report.objects);
-		put_number(top, "copied", report.copied);
-		put_number(top, "deleted", report.deleted);
-		put_number(top, "conflicts", report.conflicts);
-		put_number(top, "failed", report.failed);
-		put_print(top);
-		return ST_OK;
-	}
-	/* Nothing to tell of is the documented output; whatever was done is told. */
-	if (arg_given(args, "verbose") || report.copied || report.deleted || report.conflicts ||
-	    report.failed)
-		printf("\n" INDENT "%" PRIu32 " objects in the group; %" PRIu32 " copies and %" PRIu32
-		       " deletions carried over,\n" INDENT "%" PRIu32 " conflicting changes "
-		       "decided by their versions.\n", report.objects, report.copied,
-		       report.deleted, report.conflicts);
-	if (report.failed)
-		printf(INDENT "%" PRIu32 " objects could not be brought to every member.\n",
-		       report.failed);
-	printf("\n" INDENT "Synchronization completed.\n");
+	put_text(app->out, "group", edit.label);
+	say(app, "\n" INDENT "The HA group %s was deleted.\n", edit.label);
 	return ST_OK;
 }

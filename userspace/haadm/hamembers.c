@@ -9,39 +9,15 @@
 
 #define INDENT	"        "
 
-/* NULL: fail() has said why, and @edit->st is its status */
-static struct ha_config_member *find_member(struct edit *edit, struct ha_config *config,
-					    struct ha_config_group **group)
-{
-	int at;
-
-	edit->st = group_get(edit->app, config, edit->label, group);
-	if (edit->st)
-		return NULL;
-	at = member_index(*group, edit->serial);
-	if (at >= 0)
-		return &(*group)->members[at];
-	edit->st = fail(edit->app, ST_NOT_FOUND, CODE_OF_STATUS,
-			"See its members with: hagroup listgroups",
-			"partition %s is not a member of group %s", edit->serial, edit->label);
-	return NULL;
-}
-
-static enum status edit_group(struct edit *edit)
-{
-	enum status st = ha_config_usable(edit->app);
-
-	return st ? st : ha_edit(edit);
-}
-
 static enum status apply_drain(struct edit *edit, struct ha_config *config)
 {
+	struct ha_config_member *member;
 	struct ha_config_group *group;
-	struct ha_config_member *member = find_member(edit, config, &group);
 	unsigned int i, working = 0;
+	enum status st = edit_member(edit, config, &group, &member);
 
-	if (!member)
-		return edit->st;
+	if (st)
+		return st;
 	if (member->drain == edit->flag)
 		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS, NULL,
 			    "member %s of group %s is %s", edit->serial, edit->label,
@@ -66,15 +42,17 @@ static enum status set_drain(struct app *app, struct args *args, bool drain)
 	enum status st = member_serial(app, args, &slot, &edit.serial);
 
 	if (!st)
-		st = edit_group(&edit);
+		st = ha_edit(&edit);
 	if (st)
 		return st;
+	put_member(&edit);
+	put_bool(app->out, "drain", drain);
 	if (drain)
-		printf("\n" INDENT "Member %s of group %s is being drained: it gets no new work,\n"
+		say(app, "\n" INDENT "Member %s of group %s is being drained: it gets no new work,\n"
 		       INDENT "and what has begun on it comes to its end. It still gets all objects.\n",
 		       edit.serial, edit.label);
 	else
-		printf("\n" INDENT "Member %s of group %s works again.\n", edit.serial, edit.label);
+		say(app, "\n" INDENT "Member %s of group %s works again.\n", edit.serial, edit.label);
 	return ST_OK;
 }
 
@@ -90,11 +68,12 @@ enum status cmd_ha_undrain(struct app *app, struct args *args)
 
 static enum status apply_weight(struct edit *edit, struct ha_config *config)
 {
+	struct ha_config_member *member;
 	struct ha_config_group *group;
-	struct ha_config_member *member = find_member(edit, config, &group);
+	enum status st = edit_member(edit, config, &group, &member);
 
-	if (!member)
-		return edit->st;
+	if (st)
+		return st;
 	member->weight = edit->number == 1 ? 0 : edit->number;
 	return ST_OK;
 }
@@ -107,11 +86,14 @@ enum status cmd_ha_weight(struct app *app, struct args *args)
 	enum status st = member_serial(app, args, &slot, &edit.serial);
 
 	if (!st)
-		st = edit_group(&edit);
-	if (!st)
-		printf("\n" INDENT "Weight of member %s of group %s has been set to %ld.\n",
-		       edit.serial, edit.label, edit.number);
-	return st;
+		st = ha_edit(&edit);
+	if (st)
+		return st;
+	put_member(&edit);
+	put_number(app->out, "weight", edit.number);
+	say(app, "\n" INDENT "Weight of member %s of group %s has been set to %ld.\n",
+	       edit.serial, edit.label, edit.number);
+	return ST_OK;
 }
 
 static enum status apply_mincopies(struct edit *edit, struct ha_config *config)
@@ -139,12 +121,15 @@ enum status cmd_ha_mincopies(struct app *app, struct args *args)
 	struct edit edit = { .app = app, .apply = apply_mincopies,
 			     .label = arg_text(args, "group"),
 			     .number = arg_number(args, "copies", 1) };
-	enum status st = edit_group(&edit);
+	enum status st = ha_edit(&edit);
 
-	if (!st)
-		printf("\n" INDENT "New objects of group %s need %ld cop%s from now on.\n",
-		       edit.label, edit.number, edit.number == 1 ? "y" : "ies");
-	return st;
+	if (st)
+		return st;
+	put_text(app->out, "group", edit.label);
+	put_number(app->out, "min_copies", edit.number);
+	say(app, "\n" INDENT "New objects of group %s need %ld cop%s from now on.\n",
+	       edit.label, edit.number, edit.number == 1 ? "y" : "ies");
+	return ST_OK;
 }
 
 static enum status apply_recover(struct edit *edit, struct ha_config *config)
@@ -161,28 +146,36 @@ enum status cmd_ha_recover(struct app *app, struct args *args)
 {
 	struct edit edit = { .app = app, .apply = apply_recover, .label = arg_text(args, "group") };
 	struct ha_group_status *status;
+	struct json_object *list;
 	unsigned int i, away = 0;
 	enum status st;
 
-	st = edit_group(&edit);
+	st = ha_edit(&edit);
 	if (st)
 		return st;
 	status = malloc(sizeof(*status));
 	if (!status)
 		return fail_errno(app, -ENOMEM, "looking at group %s", edit.label);
-	printf("\n" INDENT "Applications that use group %s look for its lost members now.\n",
+	say(app, "\n" INDENT "Applications that use group %s look for its lost members now.\n",
 	       edit.label);
+	put_text(app->out, "group", edit.label);
+	list = put_list(app->out, "away");
 	st = group_status(app, edit.label, status);
 	for (i = 0; !st && i < status->n_members; i++) {
 		const struct ha_member_status *m = &status->members[i];
+		struct json_object *item;
 
 		if (m->state == HA_MEMBER_ALIVE)
 			continue;
 		away++;
-		printf(INDENT "Member %s: %s\n", m->serial, m->reason);
+		item = put_item(list);
+		put_text(item, "serial", m->serial);
+		put_text(item, "state", member_state_name(m->state));
+		put_text(item, "reason", m->reason);
+		say(app, INDENT "Member %s: %s\n", m->serial, m->reason);
 	}
 	if (!st && !away)
-		printf(INDENT "All members are there.\n");
+		say(app, INDENT "All members are there.\n");
 	free(status);
 	return st;
 }

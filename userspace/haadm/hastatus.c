@@ -144,10 +144,9 @@ static void print_settings(const struct ha_config *config)
 	printf("%30s:  %s\n", "Only Show HA Slots", config->ha_only ? "yes" : "no");
 }
 
-static struct json_object *group_json(const struct ha_group_status *status)
+void group_json(struct json_object *group, const struct ha_group_status *status)
 {
-	struct json_object *group = json_object_new_object();
-	struct json_object *members = json_object_new_array();
+	struct json_object *members = put_list(group, "members");
 	unsigned int i;
 
 	put_text(group, "label", status->group.label);
@@ -158,37 +157,26 @@ static struct json_object *group_json(const struct ha_group_status *status)
 	put_bool(group, "needs_sync", status->needs_sync);
 	for (i = 0; i < status->n_members; i++) {
 		const struct ha_member_status *m = &status->members[i];
-		struct json_object *member = json_object_new_object();
+		struct json_object *member = put_item(members);
+		bool there = m->state != HA_MEMBER_DOWN;
 
 		put_text(member, "serial", m->serial);
 		put_text(member, "label", m->label[0] ? m->label : NULL);
-		if (m->slot == HA_SLOT_NONE)
-			put_text(member, "slot", NULL);
-		else
-			put_number(member, "slot", m->slot);
+		put_number_if(member, "slot", m->slot != HA_SLOT_NONE, m->slot);
 		put_bool(member, "standby", m->standby);
 		put_bool(member, "drain", m->drain);
 		put_number(member, "weight", m->weight);
 		put_text(member, "state", member_state_name(m->state));
 		put_text(member, "reason", m->reason[0] ? m->reason : NULL);
-		if (m->state == HA_MEMBER_DOWN) {
-			put_text(member, "objects", NULL);
-			put_text(member, "tombstones", NULL);
-		} else {
-			put_number(member, "objects", m->objects);
-			put_number(member, "tombstones", m->tombstones);
-		}
-		json_object_array_add(members, member);
+		put_number_if(member, "objects", there, m->objects);
+		put_number_if(member, "tombstones", there, m->tombstones);
 	}
-	json_object_object_add(group, "members", members);
-	return group;
 }
 
-static void print_json(const struct ha_config *config, const struct ha_group_status *status,
-		       unsigned int n)
+static void list_json(struct json_object *top, const struct ha_config *config,
+		      const struct ha_group_status *status, unsigned int n)
 {
-	struct json_object *top = json_object_new_object();
-	struct json_object *groups = json_object_new_array();
+	struct json_object *groups = put_list(top, "groups");
 	unsigned int i;
 
 	put_bool(top, "auto_recovery", config->retry_count);
@@ -198,9 +186,7 @@ static void print_json(const struct ha_config *config, const struct ha_group_sta
 	put_bool(top, "log_enabled", config->log_enabled);
 	put_bool(top, "ha_only", config->ha_only);
 	for (i = 0; i < n; i++)
-		json_object_array_add(groups, group_json(&status[i]));
-	json_object_object_add(top, "groups", groups);
-	put_print(top);
+		group_json(put_item(groups), &status[i]);
 }
 
 /*
@@ -242,12 +228,12 @@ static enum status ask_for_group(struct app *app, struct args *args,
 	if (!given && (app->json || !can_ask(app)))
 		return ST_OK;
 	if (!given)
-		printf("\n" INDENT "If you would like to see synchronization data for group %s,\n"
+		say(app, "\n" INDENT "If you would like to see synchronization data for group %s,\n"
 		       INDENT "please enter the password for the group members. Sync info\n"
 		       INDENT "not available in HA Only mode.\n\n\n", status->group.label);
 	st = secret_get(app, args, "password", "Enter the password", &secret);
-	if (!given && !app->json)
-		printf("\n");
+	if (!given)
+		say(app, "\n");
 	if (!st && secret.len)
 		st = check_password(app, status, &secret);
 	secret_wipe(&secret);
@@ -280,17 +266,17 @@ static enum status list_groups(struct app *app, struct args *args, struct ha_con
 	if (st)
 		return st;
 	if (app->json) {
-		print_json(config, status, n);
+		list_json(app->out, config, status, n);
 		return ST_OK;
 	}
-	printf("\n");
+	say(app, "\n");
 	print_settings(config);
 	for (i = 0; i < n; i++) {
-		printf("\n\n");
+		say(app, "\n\n");
 		print_group(&status[i], !config->ha_only);
 	}
 	if (!n)
-		printf("\n\n" INDENT "There are no HA groups. Make one with: hagroup creategroup\n");
+		say(app, "\n\n" INDENT "There are no HA groups. Make one with: hagroup creategroup\n");
 	return ST_OK;
 }
 

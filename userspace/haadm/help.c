@@ -99,8 +99,6 @@ static void help_one(const struct command *command)
 	if (*shorts)
 		printf("\n" INDENT "Short form:%s\n", shorts);
 	help_options(stdout, command);
-	if (command->json)
-		printf("\n" INDENT "--json prints the same for programs.\n");
 	printf("\n");
 }
 

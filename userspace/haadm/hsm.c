@@ -11,64 +11,6 @@
 #define INDENT	"        "
 #define WAIT_MS	10000
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-bool wait_device(struct app *app, const char *serial, bool there, const char *label)
-{
-	uint64_t end = now_ms() + WAIT_MS;
-
-	for (;;) {
-		struct pciehsm_device *list = NULL;
-		int i, n = app->bus->ops->list(app->bus, &list);
-		bool found = false;
-
-		for (i = 0; i < n; i++)
-			if (!strcmp(list[i].serial, serial) &&
-			    (!label || !strcmp(list[i].label, label)))
-				found = true;
-		if (n >= 0)
-			free(list);
-		if (found == there)
-			return true;
-		if (now_ms() >= end)
-			return false;
-		app->bus->ops->watch(app->bus, 100);
-	}
-}
-
-/* Everything that stands on a card, and which groups it is in, for a question. */
-static void describe_partitions(struct app *app, const char *hsm_serial, char *text, size_t size)
-{
-	struct ha_config *config = ha_config_get(app->ha);
-	struct ha_slot *list = NULL;
-	int i, n = ha_slots(app->ha, 0, &list);
-	size_t len = 0;
-	unsigned int g;
-
-	text[0] = '\0';
-	for (i = 0; i < n; i++) {
-		if (list[i].kind != HA_SLOT_PARTITION || strcmp(list[i].hsm_serial, hsm_serial))
-			continue;
-		len += snprintf(text + len, len < size ? size - len : 0, "\n  partition %s (%s)",
-				list[i].serial, list[i].label[0] ? list[i].label : "no label");
-		for (g = 0; config && g < config->n_groups; g++)
-			if (member_index(&config->groups[g], list[i].serial) >= 0 && len < size)
-				len += snprintf(text + len, size - len, ", member of HA group %s",
-						config->groups[g].label);
-		if (len >= size)
-			break;
-	}
-	if (n >= 0)
-		free(list);
-	free(config);
-}
-
 /* Serials of a card's partitions: they have to be gone before we say that they are. */
 static void wait_partitions_gone(struct app *app, const char *hsm_serial)
 {
@@ -101,26 +43,27 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 {
 	uint32_t attempts = NO_ATTEMPTS;
 	struct pciehsm_hsm_info info;
-	char partitions[2000], text[2400];
 	struct context *context;
 	struct secret secret;
+	char *partitions;
 	struct ha_slot slot;
 	enum status st;
+	char text[120];
 	CK_RV rv;
 
 	st = open_hsm(app, args, &slot, &context, &info);
 	if (!st)
-		st = check_copies_hsm(app, args, slot.serial);
+		st = check_copies_hsm(app, args, slot.serial, &partitions);
 	if (st)
 		return st;
-	describe_partitions(app, slot.serial, partitions, sizeof(partitions));
-	snprintf(text, sizeof(text), "HSM %s is going to be initialized. %s%s", slot.serial,
+	snprintf(text, sizeof(text), "HSM %s is going to be initialized. %s", slot.serial,
 		 partitions[0] ? "All that it holds will be destroyed:" :
-		 "It holds no partitions.", partitions);
-	st = confirm(app, args, text);
+		 "It holds no partitions.");
+	st = confirm_destroying(app, args, text, partitions);
+	free(partitions);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	if (info.flags & PCIEHSM_HSM_INITIALISED)
 		st = secret_get(app, args, "password", "Enter the HSM SO's password", &secret);
 	else
@@ -135,7 +78,9 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 	if (rv)
 		return fail_rv(app, rv, attempts, "initializing HSM %s", slot.serial);
 	wait_partitions_gone(app, slot.serial);
-	printf(INDENT "HSM %s initialized, label %s.\n", slot.serial, arg_text(args, "label"));
+	put_text(app->out, "serial", slot.serial);
+	put_text(app->out, "label", arg_text(args, "label"));
+	say(app, INDENT "HSM %s initialized, label %s.\n", slot.serial, arg_text(args, "label"));
 	return ST_OK;
 }
 
@@ -144,21 +89,22 @@ static enum status destroy_all(struct app *app, struct args *args, const char *w
 			       CK_RV (*command)(struct pciehsm_transport *t), const char *doing,
 			       const char *done)
 {
-	char partitions[2000], text[2400];
 	struct pciehsm_hsm_info info;
 	struct context *context;
 	struct ha_slot slot;
+	char *partitions;
 	enum status st;
+	char text[200];
 	CK_RV rv;
 
 	st = open_hsm(app, args, &slot, &context, &info);
 	if (!st)
-		st = check_copies_hsm(app, args, slot.serial);
+		st = check_copies_hsm(app, args, slot.serial, &partitions);
 	if (st)
 		return st;
-	describe_partitions(app, slot.serial, partitions, sizeof(partitions));
-	snprintf(text, sizeof(text), "HSM %s is going to be %s.%s", slot.serial, what, partitions);
-	st = confirm(app, args, text);
+	snprintf(text, sizeof(text), "HSM %s is going to be %s.", slot.serial, what);
+	st = confirm_destroying(app, args, text, partitions);
+	free(partitions);
 	if (st)
 		return st;
 	rv = command(context->transport);
@@ -166,7 +112,8 @@ static enum status destroy_all(struct app *app, struct args *args, const char *w
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "%s HSM %s", doing, slot.serial);
 	wait_partitions_gone(app, slot.serial);
-	printf("\n" INDENT "HSM %s was %s.\n", slot.serial, done);
+	put_text(app->out, "serial", slot.serial);
+	say(app, "\n" INDENT "HSM %s was %s.\n", slot.serial, done);
 	return ST_OK;
 }
 
@@ -193,20 +140,6 @@ static const char *hsm_state(uint32_t flags)
 	return "Zeroized";
 }
 
-static unsigned int card_of(struct app *app, const char *serial)
-{
-	struct pciehsm_device *list = NULL;
-	int i, n = app->bus->ops->list(app->bus, &list);
-	unsigned int card = UINT_MAX;
-
-	for (i = 0; i < n; i++)
-		if (!strcmp(list[i].serial, serial))
-			card = list[i].card;
-	if (n >= 0)
-		free(list);
-	return card;
-}
-
 enum status cmd_hsm_show(struct app *app, struct args *args)
 {
 	struct pciehsm_hsm_info info;
@@ -218,7 +151,7 @@ enum status cmd_hsm_show(struct app *app, struct args *args)
 	if (st)
 		return st;
 	if (app->json) {
-		struct json_object *top = json_object_new_object();
+		struct json_object *top = app->out;
 
 		put_number(top, "slot", slot.id);
 		put_text(top, "serial", info.serial);
@@ -232,11 +165,10 @@ enum status cmd_hsm_show(struct app *app, struct args *args)
 		put_number(top, "engines", info.engines);
 		put_number(top, "space", info.space);
 		put_number(top, "space_free", info.space_free);
-		pci_show(slot.serial, card_of(app, slot.serial), top);
-		put_print(top);
+		pci_show(app, slot.serial, top);
 		return ST_OK;
 	}
-	printf("\n");
+	say(app, "\n");
 	print_arrow(28, "HSM Label", "%s", info.label);
 	print_arrow(28, "HSM Serial Number", "%s", info.serial);
 	print_arrow(28, "HSM Model", "%s", info.model);
@@ -248,6 +180,6 @@ enum status cmd_hsm_show(struct app *app, struct args *args)
 	print_arrow(28, "Storage Total", "%" PRIu64 " bytes", info.space);
 	print_arrow(28, "Storage Free", "%" PRIu64 " bytes", info.space_free);
 	print_arrow(28, "Logged In", "%s", context->role ? role_long(context->role) : "nobody");
-	pci_show(slot.serial, card_of(app, slot.serial), NULL);
+	pci_show(app, slot.serial, NULL);
 	return ST_OK;
 }

@@ -7,7 +7,9 @@
 
 static void add(struct json_object *to, const char *name, struct json_object *value)
 {
-	if (!to || json_object_object_add(to, name, value))
+	if (!to)
+		json_object_put(value);
+	else if (json_object_object_add(to, name, value))
 		errx(ST_FAILED, "out of memory");
 }
 
@@ -32,6 +34,36 @@ void put_number_if(struct json_object *to, const char *name, bool known, int64_t
 void put_bool(struct json_object *to, const char *name, bool value)
 {
 	add(to, name, json_object_new_boolean(value));
+}
+
+struct json_object *put_list(struct json_object *to, const char *name)
+{
+	struct json_object *list = to ? json_object_new_array() : NULL;
+
+	if (list)
+		add(to, name, list);
+	return list;
+}
+
+void put_text_item(struct json_object *to, const char *name, const char *text)
+{
+	struct json_object *list;
+
+	if (!to)
+		return;
+	if (!json_object_object_get_ex(to, name, &list))
+		list = put_list(to, name);
+	if (json_object_array_add(list, json_object_new_string(text)))
+		errx(ST_FAILED, "out of memory");
+}
+
+struct json_object *put_item(struct json_object *list)
+{
+	struct json_object *item = list ? json_object_new_object() : NULL;
+
+	if (item && json_object_array_add(list, item))
+		errx(ST_FAILED, "out of memory");
+	return item;
 }
 
 void put_print(struct json_object *object)

@@ -7,23 +7,20 @@
 #include <libsmartcols/libsmartcols.h>
 
 #include "haadm.h"
+#include "pkcs11-3.h"
 
 #define INDENT		"        "
 #define FIND_AT_ONCE	256
-/* Of PKCS#11 3.0, which this p11-kit's header is older than. */
-#define CKK_EC_EDWARDS_3_0	0x40UL
-#define CKK_EC_MONTGOMERY_3_0	0x41UL
 
 enum status cmd_partition_create(struct app *app, struct args *args)
 {
-	struct pciehsm_device *list = NULL;
+	struct pciehsm_device device;
 	struct context *context;
 	struct ha_slot slot;
 	uint32_t card = 0;
 	uint32_t index;
 	char serial[25];
 	enum status st;
-	int i, n;
 	CK_RV rv;
 
 	st = target_slot(app, args, HA_SLOT_HSM, &slot);
@@ -31,7 +28,7 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 		st = context_get(app, slot.serial, &context);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	st = need_login(app, args, context, PCIEHSM_ROLE_SO, "password");
 	if (st)
 		return st;
@@ -41,13 +38,12 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 		return fail_rv(app, rv, NO_ATTEMPTS, "creating a partition on HSM %s",
 			       slot.serial);
 	wait_device(app, serial, true, NULL);
-	n = app->bus->ops->list(app->bus, &list);
-	for (i = 0; i < n; i++)
-		if (!strcmp(list[i].serial, slot.serial))
-			card = list[i].card;
-	if (n >= 0)
-		free(list);
-	printf(INDENT "Partition %s created in slot %" PRIu32 ".\n", serial,
+	if (find_device(app, slot.serial, &device))
+		card = device.card;
+	put_text(app->out, "serial", serial);
+	put_text(app->out, "hsm_serial", slot.serial);
+	put_number(app->out, "slot", ha_slot_of(card, index));
+	say(app, INDENT "Partition %s created in slot %" PRIu32 ".\n", serial,
 	       ha_slot_of(card, index));
 	return ST_OK;
 }
@@ -94,7 +90,7 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	struct context *context;
 	struct ha_slot slot;
 	enum status st;
-	char text[300];
+	char text[300], *contents;
 	bool again;
 	CK_RV rv;
 
@@ -102,20 +98,21 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	if (st)
 		return st;
 	again = info.flags & PCIEHSM_PARTITION_INITIALISED;
-	st = check_copies(app, args, slot.serial);
+	st = check_copies(app, args, slot.serial, &contents);
 	if (st)
 		return st;
 	if (again)
 		snprintf(text, sizeof(text), "Partition %s (%s) is going to be initialized again. "
-			 "Its %" PRIu32 " objects and all roles below the Partition SO will be "
-			 "destroyed.", info.serial, info.label, info.objects);
+			 "Its objects and all roles below the Partition SO will be destroyed:",
+			 info.serial, info.label);
 	else
 		snprintf(text, sizeof(text), "Partition %s is going to be initialized.",
 			 info.serial);
-	st = confirm(app, args, text);
+	st = confirm_destroying(app, args, text, again ? contents : "");
+	free(contents);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	if (again)
 		st = secret_get(app, args, "password", "Enter the Partition SO's password", &secret);
 	else
@@ -140,72 +137,53 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	if (st)
 		return st;
 	wait_device(app, slot.serial, true, label);
-	printf(INDENT "Partition %s initialized, label %s.\n", slot.serial, label);
+	put_text(app->out, "serial", slot.serial);
+	put_text(app->out, "label", label);
+	say(app, INDENT "Partition %s initialized, label %s.\n", slot.serial, label);
 	return ST_OK;
-}
-
-/* What its card calls a partition */
-static uint32_t partition_number(struct app *app, const char *serial)
-{
-	struct pciehsm_device *list = NULL;
-	int i, n = app->bus->ops->list(app->bus, &list);
-	uint32_t number = 0;
-
-	for (i = 0; i < n; i++)
-		if (!strcmp(list[i].serial, serial))
-			number = list[i].number;
-	if (n >= 0)
-		free(list);
-	return number;
 }
 
 enum status cmd_partition_delete(struct app *app, struct args *args)
 {
+	struct pciehsm_device device = { 0 };
+	char text[120], *contents;
 	struct context *context;
-	struct ha_config *config;
 	struct ha_slot slot;
-	uint32_t number;
 	enum status st;
-	char text[400];
-	unsigned int g;
-	size_t len;
 	CK_RV rv;
 
 	st = target_slot(app, args, HA_SLOT_PARTITION, &slot);
 	if (!st)
 		st = context_get(app, slot.hsm_serial, &context);
 	if (!st)
-		st = check_copies(app, args, slot.serial);
+		st = check_copies(app, args, slot.serial, &contents);
 	if (st)
 		return st;
-	number = partition_number(app, slot.serial);
-	len = snprintf(text, sizeof(text), "Partition %s (%s) and all objects in it are going to be "
-		       "destroyed.", slot.serial, slot.label[0] ? slot.label : "no label");
-	config = ha_config_get(app->ha);
-	for (g = 0; config && g < config->n_groups && len < sizeof(text); g++)
-		if (member_index(&config->groups[g], slot.serial) >= 0)
-			len += snprintf(text + len, sizeof(text) - len,
-					" It is a member of HA group %s.", config->groups[g].label);
-	free(config);
-	st = confirm(app, args, text);
+	find_device(app, slot.serial, &device);
+	snprintf(text, sizeof(text), "Partition %s and all objects in it are going to be destroyed:",
+		 slot.serial);
+	st = confirm_destroying(app, args, text, contents);
+	free(contents);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	st = need_login(app, args, context, PCIEHSM_ROLE_SO, "password");
 	if (st)
 		return st;
-	rv = pciehsm_partition_delete(context->transport, number);
+	rv = pciehsm_partition_delete(context->transport, device.number);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "deleting partition %s", slot.serial);
 	wait_device(app, slot.serial, false, NULL);
 	context_drop(app, slot.serial);
-	printf(INDENT "Partition %s deleted.\n", slot.serial);
+	put_text(app->out, "serial", slot.serial);
+	say(app, INDENT "Partition %s deleted.\n", slot.serial);
 	return ST_OK;
 }
 
 enum status cmd_partition_resize(struct app *app, struct args *args)
 {
 	uint64_t size = arg_number(args, "size", 0);
+	struct pciehsm_device device = { 0 };
 	struct context *context;
 	struct ha_slot slot;
 	enum status st;
@@ -216,53 +194,51 @@ enum status cmd_partition_resize(struct app *app, struct args *args)
 		st = context_get(app, slot.hsm_serial, &context);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	st = need_login(app, args, context, PCIEHSM_ROLE_SO, "password");
 	if (st)
 		return st;
-	rv = pciehsm_partition_resize(context->transport, partition_number(app, slot.serial), size);
+	find_device(app, slot.serial, &device);
+	rv = pciehsm_partition_resize(context->transport, device.number, size);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "resizing partition %s", slot.serial);
-	printf(INDENT "Partition %s has room for %" PRIu64 " bytes now.\n", slot.serial, size);
+	put_text(app->out, "serial", slot.serial);
+	put_number(app->out, "space", size);
+	say(app, INDENT "Partition %s has room for %" PRIu64 " bytes now.\n", slot.serial, size);
 	return ST_OK;
 }
 
 enum status cmd_partition_clear(struct app *app, struct args *args)
 {
 	struct pciehsm_partition_info info;
+	char text[300], *contents;
 	struct context *context;
-	struct ha_config *config;
 	struct ha_slot slot;
 	enum status st;
-	unsigned int g;
-	char text[400];
-	size_t len;
 	CK_RV rv;
 
 	st = open_partition(app, args, &slot, &context, &info);
+	if (!st)
+		st = describe_partition(app, &slot, &contents);
 	if (st)
 		return st;
-	len = snprintf(text, sizeof(text), "All %" PRIu32 " objects of partition %s (%s) are going "
-		       "to be destroyed.", info.objects, slot.serial,
-		       info.label[0] ? info.label : "no label");
-	config = ha_config_get(app->ha);
-	for (g = 0; config && g < config->n_groups && len < sizeof(text); g++)
-		if (member_index(&config->groups[g], slot.serial) >= 0)
-			len += snprintf(text + len, sizeof(text) - len,
-					" It is a member of HA group %s: the deletions will be "
-					"carried to all other members.", config->groups[g].label);
-	free(config);
-	st = confirm(app, args, text);
+	snprintf(text, sizeof(text), "All %" PRIu32 " objects of partition %s are going to be "
+		 "destroyed. If it is a member of an HA group, the deletions are carried to all other "
+		 "members: no copy will be left.", info.objects, slot.serial);
+	st = confirm_destroying(app, args, text, contents);
+	free(contents);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	st = need_login(app, args, context, PCIEHSM_ROLE_CO, "password");
 	if (st)
 		return st;
 	rv = pciehsm_partition_clear(context->transport);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "clearing partition %s", slot.serial);
-	printf(INDENT "Partition %s was cleared; %" PRIu32 " objects were destroyed.\n",
+	put_text(app->out, "serial", slot.serial);
+	put_number(app->out, "objects_destroyed", info.objects);
+	say(app, INDENT "Partition %s was cleared; %" PRIu32 " objects were destroyed.\n",
 	       slot.serial, info.objects);
 	return ST_OK;
 }
@@ -288,9 +264,9 @@ static const char *const stat_names[PCIEHSM_STAT_COUNT] = {
 	[PCIEHSM_STAT_ERRORS] = "errors",
 };
 
-static void show_json(const struct ha_slot *slot, const struct pciehsm_partition_info *info)
+static void show_json(struct json_object *top, const struct ha_slot *slot,
+		      const struct pciehsm_partition_info *info)
 {
-	struct json_object *top = json_object_new_object();
 	struct json_object *stats = json_object_new_object();
 	int i;
 
@@ -310,7 +286,6 @@ static void show_json(const struct ha_slot *slot, const struct pciehsm_partition
 	for (i = 0; i < PCIEHSM_STAT_COUNT; i++)
 		put_number(stats, stat_names[i], info->stats[i]);
 	json_object_object_add(top, "counters", stats);
-	put_print(top);
 }
 
 enum status cmd_partition_show(struct app *app, struct args *args)
@@ -325,10 +300,10 @@ enum status cmd_partition_show(struct app *app, struct args *args)
 	if (st)
 		return st;
 	if (app->json) {
-		show_json(&slot, &info);
+		show_json(app->out, &slot, &info);
 		return ST_OK;
 	}
-	printf("\n");
+	say(app, "\n");
 	print_arrow(28, "Partition Label", "%s", info.label);
 	print_arrow(28, "Partition Serial Number", "%s", info.serial);
 	print_arrow(28, "HSM Serial Number", "%s", info.hsm_serial);
@@ -342,7 +317,7 @@ enum status cmd_partition_show(struct app *app, struct args *args)
 	print_arrow(28, "Sessions In Use", "%" PRIu32, info.sessions);
 	print_arrow(28, "Storage Total", "%" PRIu64 " bytes", info.space);
 	print_arrow(28, "Storage Free", "%" PRIu64 " bytes", info.space_free);
-	printf(INDENT "Commands since power-on\n");
+	say(app, INDENT "Commands since power-on\n");
 	for (i = 0; i < PCIEHSM_STAT_COUNT; i++) {
 		char name[32];
 
@@ -384,22 +359,13 @@ static const char *key_type_name(CK_KEY_TYPE type)
 		return "AES";
 	case CKK_GENERIC_SECRET:
 		return "generic";
-	case CKK_EC_EDWARDS_3_0:
+	case CKK_EC_EDWARDS:
 		return "EC Edwards";
-	case CKK_EC_MONTGOMERY_3_0:
+	case CKK_EC_MONTGOMERY:
 		return "EC Montgomery";
 	default:
 		return "other";
 	}
-}
-
-static void hex(char *out, const uint8_t *bytes, size_t n)
-{
-	size_t i;
-
-	out[0] = '\0';
-	for (i = 0; i < n; i++)
-		sprintf(out + 2 * i, "%02x", bytes[i]);
 }
 
 /* What is shown of one object */
@@ -429,7 +395,7 @@ static CK_RV read_object(struct pciehsm_transport *t, const uint8_t *ouid, struc
 	if (rv && rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_SENSITIVE &&
 	    rv != CKR_BUFFER_TOO_SMALL)
 		return rv;
-	hex(row->ouid, ouid, PCIEHSM_OUID_LEN);
+	hex_text(row->ouid, ouid, PCIEHSM_OUID_LEN);
 	row->class = class_name(class);
 	row->type = attrs[2].ulValueLen == sizeof(type) ? key_type_name(type) : "";
 	row->label[attrs[1].ulValueLen == CK_UNAVAILABLE_INFORMATION ? 0 :
@@ -437,7 +403,7 @@ static CK_RV read_object(struct pciehsm_transport *t, const uint8_t *ouid, struc
 	for (i = 0; row->label[i]; i++)
 		if ((unsigned char)row->label[i] < ' ' || row->label[i] == 0x7f)
 			row->label[i] = '?';
-	hex(row->id, id, attrs[3].ulValueLen == CK_UNAVAILABLE_INFORMATION ? 0 :
+	hex_text(row->id, id, attrs[3].ulValueLen == CK_UNAVAILABLE_INFORMATION ? 0 :
 	    attrs[3].ulValueLen);
 	return CKR_OK;
 }
@@ -475,14 +441,13 @@ static CK_RV each_object(struct pciehsm_transport *t,
 
 static void row_to_json(void *arg, const struct object_row *row)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = put_item(arg);
 
 	put_text(object, "ouid", row->ouid);
 	put_text(object, "class", row->class);
 	put_text(object, "key_type", row->type[0] ? row->type : NULL);
 	put_text(object, "label", row->label);
 	put_text(object, "id", row->id);
-	json_object_array_add(arg, object);
 }
 
 static void row_to_table(void *arg, const struct object_row *row)
@@ -502,7 +467,6 @@ enum status cmd_partition_contents(struct app *app, struct args *args)
 {
 	const char *name = arg_text(args, "name");
 	struct libscols_table *table = NULL;
-	struct json_object *array = NULL;
 	struct pciehsm_partition_info info;
 	struct context *context;
 	struct ha_slot slot;
@@ -513,8 +477,7 @@ enum status cmd_partition_contents(struct app *app, struct args *args)
 	st = open_partition(app, args, &slot, &context, &info);
 	if (st)
 		return st;
-	if (!app->json)
-		printf("\n");
+	say(app, "\n");
 	/* Any role that sees private objects will do. */
 	if (context->role != PCIEHSM_ROLE_CO && context->role != PCIEHSM_ROLE_LCO &&
 	    context->role != PCIEHSM_ROLE_CU)
@@ -523,8 +486,9 @@ enum status cmd_partition_contents(struct app *app, struct args *args)
 	if (st)
 		return st;
 	if (app->json) {
-		array = json_object_new_array();
-		rv = each_object(context->transport, row_to_json, array, &count);
+		put_text(app->out, "serial", slot.serial);
+		rv = each_object(context->transport, row_to_json, put_list(app->out, "objects"),
+				 &count);
 	} else {
 		table = scols_new_table();
 		if (!table)
@@ -539,21 +503,14 @@ enum status cmd_partition_contents(struct app *app, struct args *args)
 	if (rv) {
 		st = fail_rv(app, rv, NO_ATTEMPTS, "listing the objects of partition %s",
 			     slot.serial);
-	} else if (app->json) {
-		struct json_object *top = json_object_new_object();
-
-		put_text(top, "serial", slot.serial);
-		json_object_object_add(top, "objects", json_object_get(array));
-		put_print(top);
-	} else {
-		printf(INDENT "Partition %s (%s), seen by the %s\n\n", slot.serial, info.label,
+	} else if (!app->json) {
+		say(app, INDENT "Partition %s (%s), seen by the %s\n\n", slot.serial, info.label,
 		       role_long(context->role));
 		if (count)
 			scols_print_table(table);
-		printf("%s" INDENT "%zu object%s\n", count ? "\n" : "", count,
+		say(app, "%s" INDENT "%zu object%s\n", count ? "\n" : "", count,
 		       count == 1 ? "" : "s");
 	}
-	json_object_put(array);
 	scols_unref_table(table);
 	return st;
 }

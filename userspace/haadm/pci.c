@@ -20,6 +20,9 @@ struct pci_side {
 	unsigned int	speed, speed_max;	/* generation: 1 is 2.5 GT/s */
 	unsigned int	width, width_max;
 	int		numa;			/* -1: does not apply */
+	char		driver[32];
+	char		state[32];		/* as the driver has it */
+	uint64_t	resets;
 	uint64_t	correctable, nonfatal, fatal;
 	bool		aer;
 };
@@ -83,7 +86,7 @@ static void quiet(char *fmt, ...)
 
 static bool read_pci(const char *serial, unsigned int card, struct pci_side *side)
 {
-	char dir[PATH_MAX], real[PATH_MAX], text[64];
+	char dir[PATH_MAX + 16], real[PATH_MAX], link[PATH_MAX], text[64];
 	unsigned int domain, bus, slot, function;
 	struct pci_access *access;
 	struct pci_dev *dev;
@@ -92,12 +95,19 @@ static bool read_pci(const char *serial, unsigned int card, struct pci_side *sid
 	snprintf(dir, sizeof(dir), "/sys/class/hsm/hsm%u", card);
 	if (!read_attribute(dir, "serial", text, sizeof(text)) || strcmp(text, serial))
 		return false;
+	if (!read_attribute(dir, "state", side->state, sizeof(side->state)))
+		return false;
+	if (read_attribute(dir, "resets", text, sizeof(text)))
+		side->resets = strtoull(text, NULL, 10);
 	strcat(dir, "/device");
 	if (!realpath(dir, real))
 		return false;
 	snprintf(side->address, sizeof(side->address), "%s", strrchr(real, '/') + 1);
 	if (sscanf(side->address, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
 		return false;
+	snprintf(dir, sizeof(dir), "%s/driver", real);
+	if (realpath(dir, link))
+		snprintf(side->driver, sizeof(side->driver), "%s", strrchr(link, '/') + 1);
 	access = pci_alloc();
 	access->warning = quiet;
 	pci_init(access);
@@ -124,13 +134,14 @@ static const char *speed_name(unsigned int generation)
 	return names[generation < sizeof(names) / sizeof(names[0]) ? generation : 0];
 }
 
-void pci_show(const char *serial, unsigned int card, struct json_object *json)
+void pci_show(struct app *app, const char *serial, struct json_object *json)
 {
 	struct json_object *pci;
+	struct pciehsm_device device;
 	struct pci_side side;
 	char text[80];
 
-	if (!read_pci(serial, card, &side)) {
+	if (!find_device(app, serial, &device) || !read_pci(serial, device.card, &side)) {
 		if (json)
 			put_text(json, "pci", NULL);
 		return;
@@ -144,11 +155,12 @@ void pci_show(const char *serial, unsigned int card, struct json_object *json)
 		put_number(pci, "link_width", side.width);
 		put_number(pci, "link_width_max", side.width_max);
 		put_number(pci, "numa_node", side.numa);
-		if (side.aer) {
-			put_number(pci, "aer_correctable", side.correctable);
-			put_number(pci, "aer_nonfatal", side.nonfatal);
-			put_number(pci, "aer_fatal", side.fatal);
-		}
+		put_text(pci, "driver", side.driver[0] ? side.driver : NULL);
+		put_text(pci, "driver_state", side.state);
+		put_number(pci, "resets", side.resets);
+		put_number_if(pci, "aer_correctable", side.aer, side.correctable);
+		put_number_if(pci, "aer_nonfatal", side.aer, side.nonfatal);
+		put_number_if(pci, "aer_fatal", side.aer, side.fatal);
 		json_object_object_add(json, "pci", pci);
 		return;
 	}
@@ -160,6 +172,10 @@ void pci_show(const char *serial, unsigned int card, struct json_object *json)
 	print_arrow(28, "PCI Link", "%s", text);
 	if (side.numa >= 0)
 		print_arrow(28, "NUMA Node", "%d", side.numa);
+	else
+		print_arrow(28, "NUMA Node", "none");
+	print_arrow(28, "Driver", "%s, card is %s, %" PRIu64 " resets", side.driver, side.state,
+		    side.resets);
 	if (side.aer)
 		print_arrow(28, "PCI Errors", "%" PRIu64 " corrected, %" PRIu64 " non-fatal, %"
 			    PRIu64 " fatal", side.correctable, side.nonfatal, side.fatal);

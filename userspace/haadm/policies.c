@@ -104,9 +104,9 @@ static enum status get_policies(struct app *app, struct args *args, enum ha_slot
 	       ST_OK;
 }
 
-static struct json_object *policy_json(enum ha_slot_kind kind, const struct pciehsm_policy *policy)
+static void policy_json(struct json_object *object, enum ha_slot_kind kind,
+			const struct pciehsm_policy *policy)
 {
-	struct json_object *object = json_object_new_object();
 	uint32_t flags = le32toh(policy->flags);
 
 	put_number(object, "policy", le32toh(policy->id));
@@ -116,7 +116,6 @@ static struct json_object *policy_json(enum ha_slot_kind kind, const struct pcie
 	put_bool(object, "fixed", flags & PCIEHSM_POLICY_FIXED);
 	put_bool(object, "destroys_on", flags & PCIEHSM_POLICY_DESTROYS_ON);
 	put_bool(object, "destroys_off", flags & PCIEHSM_POLICY_DESTROYS_OFF);
-	return object;
 }
 
 static enum status show_policies(struct app *app, struct args *args, enum ha_slot_kind kind)
@@ -132,33 +131,30 @@ static enum status show_policies(struct app *app, struct args *args, enum ha_slo
 	if (st)
 		return st;
 	if (app->json) {
-		struct json_object *top = json_object_new_object();
-		struct json_object *array = json_object_new_array();
+		struct json_object *array = put_list(app->out, "policies");
 
-		put_text(top, "serial", slot.serial);
+		put_text(app->out, "serial", slot.serial);
 		for (i = 0; i < n; i++)
-			json_object_array_add(array, policy_json(kind, &list[i]));
-		json_object_object_add(top, "policies", array);
-		put_print(top);
+			policy_json(put_item(array), kind, &list[i]);
 		free(list);
 		return ST_OK;
 	}
-	printf("\n" INDENT "%s Policies of %s\n\n", kind == HA_SLOT_HSM ? "HSM" : "Partition",
+	say(app, "\n" INDENT "%s Policies of %s\n\n", kind == HA_SLOT_HSM ? "HSM" : "Partition",
 	       slot.serial);
-	printf(INDENT "%4s  %-40s  %5s  %7s  %s\n", "Code", "Description", "Value", "Default",
+	say(app, INDENT "%4s  %-40s  %5s  %7s  %s\n", "Code", "Description", "Value", "Default",
 	       "Destructive");
 	for (i = 0; i < n; i++) {
 		uint32_t flags = le32toh(list[i].flags);
 
 		if (flags & PCIEHSM_POLICY_FIXED && !all)
 			continue;
-		printf(INDENT "%4" PRIu32 "  %-40s  %5" PRIu32 "  %7" PRIu32 "  %s\n",
+		say(app, INDENT "%4" PRIu32 "  %-40s  %5" PRIu32 "  %7" PRIu32 "  %s\n",
 		       le32toh(list[i].id), policy_text(kind, le32toh(list[i].id)),
 		       le32toh(list[i].value), le32toh(list[i].def),
 		       flags & PCIEHSM_POLICY_FIXED ? "fixed" : destructive_text(flags));
 	}
 	if (!all)
-		printf("\n" INDENT "Policies that can not be changed are shown with -verbose.\n");
+		say(app, "\n" INDENT "Policies that can not be changed are shown with -verbose.\n");
 	free(list);
 	return ST_OK;
 }
@@ -182,7 +178,7 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 	struct context *context;
 	bool destroying = false, fixed = false;
 	struct ha_slot slot;
-	char text[300];
+	char text[300], *contents;
 	enum status st;
 	size_t i, n;
 	CK_RV rv;
@@ -209,17 +205,19 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 			    policy_text(kind, id), slot.serial);
 	if (destroying) {
 		snprintf(text, sizeof(text), "Setting policy %" PRIu32 " (%s) of %s to %" PRIu32
-			 " destroys %s.", id, policy_text(kind, id), slot.serial, value,
+			 " destroys %s:", id, policy_text(kind, id), slot.serial, value,
 			 kind == HA_SLOT_HSM ? "all partitions of the HSM" :
 			 "all objects of the partition");
-		st = kind == HA_SLOT_HSM ? check_copies_hsm(app, args, slot.serial) :
-		     check_copies(app, args, slot.serial);
-		if (!st)
-			st = confirm(app, args, text);
+		st = kind == HA_SLOT_HSM ? check_copies_hsm(app, args, slot.serial, &contents) :
+		     check_copies(app, args, slot.serial, &contents);
+		if (!st) {
+			st = confirm_destroying(app, args, text, contents);
+			free(contents);
+		}
 		if (st)
 			return st;
 	}
-	printf("\n");
+	say(app, "\n");
 	st = need_login(app, args, context, role, "password");
 	if (st)
 		return st;
@@ -227,7 +225,11 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "setting policy %" PRIu32 " (%s) of %s to %"
 			       PRIu32, id, policy_text(kind, id), slot.serial, value);
-	printf(INDENT "Policy %" PRIu32 " (%s) of %s has been set to %" PRIu32 ".\n", id,
+	put_text(app->out, "serial", slot.serial);
+	put_number(app->out, "policy", id);
+	put_text(app->out, "name", policy_text(kind, id));
+	put_number(app->out, "value", value);
+	say(app, INDENT "Policy %" PRIu32 " (%s) of %s has been set to %" PRIu32 ".\n", id,
 	       policy_text(kind, id), slot.serial, value);
 	return ST_OK;
 }

@@ -60,6 +60,15 @@ void print_wrapped(FILE *out, const char *text)
 	}
 }
 
+void hex_text(char *out, const uint8_t *bytes, size_t n)
+{
+	size_t i;
+
+	out[0] = '\0';
+	for (i = 0; i < n; i++)
+		sprintf(out + 2 * i, "%02x", bytes[i]);
+}
+
 void print_arrow(int width, const char *name, const char *fmt, ...)
 {
 	char arrow[48], value[300];
@@ -93,8 +102,8 @@ static void report(struct app *app, enum status status, uint32_t code, const cha
 	fprintf(stderr, "\nCommand Result : 0x%" PRIx32 " (%s)\n", code, name);
 	free(line);
 	if (app->json) {
+		struct json_object *top = app->out ? app->out : json_object_new_object();
 		struct json_object *error = json_object_new_object();
-		struct json_object *top = json_object_new_object();
 
 		put_number(error, "status", status);
 		put_number(error, "code", code);
@@ -102,7 +111,11 @@ static void report(struct app *app, enum status status, uint32_t code, const cha
 		put_text(error, "message", what);
 		put_text(error, "advice", advice);
 		json_object_object_add(top, "error", error);
-		put_print(top);
+		/* Before there is a command, nobody else prints it. */
+		if (!app->out) {
+			put_number(top, "status", status);
+			put_print(top);
+		}
 	}
 }
 
@@ -301,7 +314,18 @@ enum status fail_cancelled(struct app *app)
 		    "command cancelled, nothing was changed");
 }
 
-void warn_user(const char *fmt, ...)
+void say(struct app *app, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (app->json)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+}
+
+void warn_user(struct app *app, const char *fmt, ...)
 {
 	char *text = NULL;
 	va_list ap;
@@ -313,5 +337,7 @@ void warn_user(const char *fmt, ...)
 	fflush(stdout);
 	if (text)
 		print_wrapped(stderr, text);
+	if (text)
+		put_text_item(app->out, "warnings", text + strspn(text, "\n"));
 	free(text);
 }

@@ -9,6 +9,12 @@
 
 #define INDENT	"        "
 
+static void put_role(struct app *app, const struct context *context, uint32_t role)
+{
+	put_text(app->out, "serial", context->serial);
+	put_text(app->out, "role", role_short(role));
+}
+
 /* The context that a role lives in: the SO and the Auditor are the card's. */
 static enum status role_context(struct app *app, struct args *args, uint32_t role,
 				struct context **context)
@@ -66,19 +72,18 @@ static void role_state(const struct pciehsm_role_info *info, char *text, size_t 
 
 static enum status print_roles(struct app *app, struct context *context, uint32_t only)
 {
-	struct json_object *array = json_object_new_array();
 	struct pciehsm_role_info *list;
+	struct json_object *array;
 	char state[80];
 	size_t i, n;
 	CK_RV rv;
 
 	rv = pciehsm_role_info(context->transport, &list, &n);
-	if (rv) {
-		json_object_put(array);
+	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "asking %s for its roles", context->serial);
-	}
-	if (!app->json)
-		printf("\n" INDENT "Roles of %s\n\n", context->serial);
+	say(app, "\n" INDENT "Roles of %s\n\n", context->serial);
+	put_text(app->out, "serial", context->serial);
+	array = put_list(app->out, "roles");
 	for (i = 0; i < n; i++) {
 		uint32_t role = le32toh(list[i].role);
 		struct json_object *object;
@@ -86,29 +91,17 @@ static enum status print_roles(struct app *app, struct context *context, uint32_
 		if (only && role != only)
 			continue;
 		role_state(&list[i], state, sizeof(state));
-		if (!app->json) {
-			printf(INDENT "%-4s%-28s%" PRIu32 " of %" PRIu32 " attempts left, %s\n",
-			       role_short(role), role_long(role), le32toh(list[i].attempts),
-			       le32toh(list[i].limit), state);
-			continue;
-		}
-		object = json_object_new_object();
+		say(app, INDENT "%-4s%-28s%" PRIu32 " of %" PRIu32 " attempts left, %s\n",
+		    role_short(role), role_long(role), le32toh(list[i].attempts),
+		    le32toh(list[i].limit), state);
+		object = put_item(array);
 		put_text(object, "role", role_short(role));
 		put_text(object, "name", role_long(role));
 		put_text(object, "state", state);
 		put_number(object, "attempts", le32toh(list[i].attempts));
 		put_number(object, "limit", le32toh(list[i].limit));
-		json_object_array_add(array, object);
 	}
 	free(list);
-	if (app->json) {
-		struct json_object *top = json_object_new_object();
-
-		put_text(top, "serial", context->serial);
-		json_object_object_add(top, "roles", json_object_get(array));
-		put_print(top);
-	}
-	json_object_put(array);
 	return ST_OK;
 }
 
@@ -158,7 +151,7 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 	st = role_context(app, args, role, &context);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	st = need_login(app, args, context, role_above(role), "loginpw");
 	if (st)
 		return st;
@@ -176,9 +169,10 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "%s the %s of %s", doing, role_long(role),
 			       context->serial);
-	printf(INDENT "%s %s at %s.\n", role_long(role), done, context->serial);
-	printf(INDENT "This password must be changed before it is used:\n");
-	printf(INDENT "role changepw -name %s\n", role_short(role));
+	put_role(app, context, role);
+	say(app, INDENT "%s %s at %s.\n", role_long(role), done, context->serial);
+	say(app, INDENT "This password must be changed before it is used:\n");
+	say(app, INDENT "role changepw -name %s\n", role_short(role));
 	return ST_OK;
 }
 
@@ -204,7 +198,7 @@ enum status cmd_role_login(struct app *app, struct args *args)
 	st = role_context(app, args, role, &context);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	st = secret_get(app, args, "password", "Enter the password", &secret);
 	if (st)
 		return st;
@@ -214,12 +208,14 @@ enum status cmd_role_login(struct app *app, struct args *args)
 		return fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
 			       context->serial);
 	context->role = role;
-	printf(INDENT "%s logged in at %s.\n", role_long(role), context->serial);
+	put_role(app, context, role);
+	put_bool(app->out, "must_change", flags & PCIEHSM_LOGIN_MUST_CHANGE);
+	say(app, INDENT "%s logged in at %s.\n", role_long(role), context->serial);
 	if (flags & PCIEHSM_LOGIN_MUST_CHANGE)
-		printf(INDENT "The password was set by somebody else; change it now:\n"
+		say(app, INDENT "The password was set by somebody else; change it now:\n"
 		       INDENT "role changepw -name %s\n", role_short(role));
 	if (!app->interactive)
-		warn_user("Note: this login ends with the command. At the haadm prompt a login "
+		warn_user(app, "Note: this login ends with the command. At the haadm prompt a login "
 			  "lasts.");
 	return ST_OK;
 }
@@ -236,7 +232,8 @@ enum status cmd_role_logout(struct app *app, struct args *args)
 	rv = pciehsm_logout(context->transport);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "logging out at %s", context->serial);
-	printf("\n" INDENT "%s logged out at %s.\n", role_long(context->role), context->serial);
+	put_role(app, context, context->role);
+	say(app, "\n" INDENT "%s logged out at %s.\n", role_long(context->role), context->serial);
 	context->role = PCIEHSM_ROLE_NONE;
 	return ST_OK;
 }
@@ -253,7 +250,7 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 	st = role_context(app, args, role, &context);
 	if (st)
 		return st;
-	printf("\n");
+	say(app, "\n");
 	st = secret_get(app, args, "oldpw", "Enter existing password", &old);
 	if (st)
 		return st;
@@ -267,8 +264,9 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 			st = fail_rv(app, rv, attempts, "changing the password of the %s of %s",
 				     role_long(role), context->serial);
 		else
-			printf(INDENT "Password of the %s of %s changed.\n", role_long(role),
-			       context->serial);
+			say(app, INDENT "Password of the %s of %s changed.\n", role_long(role),
+			    context->serial);
+		put_role(app, context, role);
 	}
 	secret_wipe(&old);
 	return st;

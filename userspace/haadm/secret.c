@@ -36,7 +36,7 @@ static FILE *ask_on(struct app *app)
 {
 	static FILE *terminal;
 
-	if (isatty(STDOUT_FILENO))
+	if (!app->json && isatty(STDOUT_FILENO))
 		return stdout;
 	if (!terminal) {
 		int fd = fcntl(app->terminal, F_DUPFD_CLOEXEC, 0);
@@ -159,7 +159,7 @@ static enum status from_file(struct app *app, const struct value *v, struct secr
 	if (fd < 0)
 		return fail_errno(app, -errno, "reading the password from %s", v->text);
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (st.st_mode & 0077))
-		warn_user("Warning: others can read this password file; chmod 600 would keep it "
+		warn_user(app, "Warning: others can read this password file; chmod 600 would keep it "
 			  "to you.");
 	len = read_fd(fd, secret->data, PCIEHSM_PIN_MAX);
 	close(fd);
@@ -171,7 +171,7 @@ static enum status from_text(struct app *app, const struct value *v, struct secr
 	size_t len = strlen(v->text);
 
 	if (!app->interactive)
-		warn_user("Warning: a password on the command line can be seen by every user of "
+		warn_user(app, "Warning: a password on the command line can be seen by every user of "
 			  "this machine while the command starts. Use the prompt, "
 			  "--password-file or --password-fd.");
 	if (len > PCIEHSM_PIN_MAX)

@@ -29,25 +29,33 @@ enum status run_words(struct app *app, int n_words, char **words)
 {
 	struct args args;
 	enum status st;
+	char name[64];
 	int i;
 
 	if (!strcasecmp(words[0], "help") || !strcmp(words[0], "?"))
 		return help_command(app, n_words - 1, words + 1);
-	for (i = 1; i < n_words && i <= 2; i++)
-		if (asks_for_help(words[i]))
-			return help_command(app, i, words);
+	for (i = 1; i < n_words; i++)
+		if (i <= 2 ? asks_for_help(words[i]) : !strcmp(words[i], "--help"))
+			return help_command(app, i < 2 ? i : 2, words);
+	if (app->json)
+		app->out = json_object_new_object();
 	st = parse_command(app, n_words, words, &args);
-	if (!st && app->json && !args.command->json) {
-		st = fail(app, ST_USAGE, CODE_OF_STATUS, NULL, "%.*s %.*s has no JSON output",
-			  (int)first_name(args.command->area), args.command->area,
-			  (int)first_name(args.command->name), args.command->name);
+	if (args.command) {
+		snprintf(name, sizeof(name), "%.*s %.*s", (int)first_name(args.command->area),
+			 args.command->area, (int)first_name(args.command->name),
+			 args.command->name);
+		put_text(app->out, "command", name);
 	}
 	if (!st) {
 		st = args.command->run(app, &args);
-		if (!st && !app->json && !args.command->own_end)
-			printf("\nCommand Result : No Error\n");
+		if (!st && !args.command->own_end)
+			say(app, "\nCommand Result : No Error\n");
 	}
 	args_wipe(&args);
+	put_number(app->out, "status", st);
+	if (app->out)
+		put_print(app->out);
+	app->out = NULL;
 	fflush(stdout);
 	return st;
 }

@@ -175,31 +175,31 @@ enum status print_slots(struct app *app, bool hsms)
 	st = slots_get(app, &list, &n);
 	if (st)
 		return st;
-	printf("\n\n" INDENT "Available HSMs:\n");
+	say(app, "\n\n" INDENT "Available HSMs:\n");
 	for (i = 0; i < n; i++) {
 		cards |= list[i].kind == HA_SLOT_HSM;
 		if (list[i].kind == HA_SLOT_HSM && !hsms)
 			continue;
-		printf("\n");
+		say(app, "\n");
 		print_slot(&list[i]);
 	}
 	if (!n) {
-		printf("\n" INDENT "none\n");
-		warn_user("\nNo card was found. Look for it with: lspci -d 1af4:10f0");
+		say(app, "\n" INDENT "none\n");
+		warn_user(app, "\nNo card was found. Look for it with: lspci -d 1af4:10f0");
 	} else if (!hsms && cards && list[0].kind == HA_SLOT_HSM) {
-		printf("\n" INDENT "none; there are cards without partitions: slot list\n");
+		say(app, "\n" INDENT "none; there are cards without partitions: slot list\n");
 	}
 	free(list);
 	slot_default(app);
-	printf("\n\n");
+	say(app, "\n\n");
 	if (app->slot == HA_SLOT_NONE)
-		printf("Current Slot Id: none\n");
+		say(app, "Current Slot Id: none\n");
 	else
-		printf("Current Slot Id: %" PRIu32 "\n", app->slot);
+		say(app, "Current Slot Id: %" PRIu32 "\n", app->slot);
 	error = ha_config_error(app->ha);
 	if (error) {
-		warn_user("\nWarning: the HA configuration is broken, groups are not available:");
-		warn_user(error);
+		warn_user(app, "\nWarning: the HA configuration is broken, groups are not available:");
+		warn_user(app, "%s", error);
 	}
 	free(error);
 	return ST_OK;
@@ -213,7 +213,7 @@ void print_banner(void)
 static enum status slots_json(struct app *app)
 {
 	static const char *const kinds[] = { "partition", "group", "hsm" };
-	struct json_object *top, *array;
+	struct json_object *array;
 	struct ha_slot *list;
 	enum status st;
 	size_t i, n;
@@ -222,10 +222,9 @@ static enum status slots_json(struct app *app)
 	if (st)
 		return st;
 	slot_default(app);
-	top = json_object_new_object();
-	array = json_object_new_array();
+	array = put_list(app->out, "slots");
 	for (i = 0; i < n; i++) {
-		struct json_object *slot = json_object_new_object();
+		struct json_object *slot = put_item(array);
 
 		put_number(slot, "slot", list[i].id);
 		put_text(slot, "kind", kinds[list[i].kind]);
@@ -235,68 +234,41 @@ static enum status slots_json(struct app *app)
 		put_text(slot, "model", list[i].model);
 		put_text(slot, "firmware_version", list[i].fw_version);
 		put_bool(slot, "initialised", list[i].initialised);
-		json_object_array_add(array, slot);
 	}
 	free(list);
-	json_object_object_add(top, "slots", array);
-	if (app->slot == HA_SLOT_NONE)
-		put_text(top, "current_slot", NULL);
-	else
-		put_number(top, "current_slot", app->slot);
-	put_print(top);
-	return ST_OK;
-}
-
-static enum status partitions_json(const struct ha_slot *hsm, const struct ha_slot *list, size_t n)
-{
-	struct json_object *top = json_object_new_object();
-	struct json_object *array = json_object_new_array();
-	size_t i;
-
-	put_text(top, "hsm_serial", hsm->serial);
-	for (i = 0; i < n; i++) {
-		struct json_object *partition;
-
-		if (list[i].kind != HA_SLOT_PARTITION || strcmp(list[i].hsm_serial, hsm->serial))
-			continue;
-		partition = json_object_new_object();
-		put_number(partition, "slot", list[i].id);
-		put_text(partition, "serial", list[i].serial);
-		put_text(partition, "label", list[i].label);
-		put_bool(partition, "initialised", list[i].initialised);
-		json_object_array_add(array, partition);
-	}
-	json_object_object_add(top, "partitions", array);
-	put_print(top);
+	put_number_if(app->out, "current_slot", app->slot != HA_SLOT_NONE, app->slot);
 	return ST_OK;
 }
 
 enum status cmd_slot_partitionlist(struct app *app, struct args *args)
 {
+	struct json_object *array, *partition;
 	struct ha_slot *list, hsm;
-	enum status st;
 	size_t i, n, count = 0;
+	enum status st;
 
 	st = target_slot(app, args, HA_SLOT_HSM, &hsm);
 	if (!st)
 		st = slots_get(app, &list, &n);
 	if (st)
 		return st;
-	if (app->json) {
-		st = partitions_json(&hsm, list, n);
-		free(list);
-		return st;
-	}
-	printf("\n" INDENT "Partitions of HSM %s (%s)\n\n", hsm.serial,
-	       hsm.label[0] ? hsm.label : "no label");
+	put_text(app->out, "hsm_serial", hsm.serial);
+	array = put_list(app->out, "partitions");
+	say(app, "\n" INDENT "Partitions of HSM %s (%s)\n\n", hsm.serial,
+	    hsm.label[0] ? hsm.label : "no label");
 	for (i = 0; i < n; i++) {
 		if (list[i].kind != HA_SLOT_PARTITION || strcmp(list[i].hsm_serial, hsm.serial))
 			continue;
-		printf(INDENT "slot %6" PRIu32 "  %24s  %s\n", list[i].id, list[i].serial,
-		       list[i].initialised ? list[i].label : "<not initialized>");
+		say(app, INDENT "slot %6" PRIu32 "  %24s  %s\n", list[i].id, list[i].serial,
+		    list[i].initialised ? list[i].label : "<not initialized>");
+		partition = put_item(array);
+		put_number(partition, "slot", list[i].id);
+		put_text(partition, "serial", list[i].serial);
+		put_text(partition, "label", list[i].label);
+		put_bool(partition, "initialised", list[i].initialised);
 		count++;
 	}
-	printf("%s" INDENT "%zu partition%s\n", count ? "\n" : "", count, count == 1 ? "" : "s");
+	say(app, "%s" INDENT "%zu partition%s\n", count ? "\n" : "", count, count == 1 ? "" : "s");
 	free(list);
 	return ST_OK;
 }
@@ -317,7 +289,10 @@ enum status cmd_slot_set(struct app *app, struct args *args)
 		return st;
 	app->slot = slot.id;
 	app->slot_chosen = true;
-	printf("\n" INDENT "Current Slot Id:        %" PRIu32 "     (%s, %s)\n", slot.id,
+	put_number(app->out, "slot", slot.id);
+	put_text(app->out, "serial", slot.serial);
+	put_text(app->out, "label", slot.label);
+	say(app, "\n" INDENT "Current Slot Id:        %" PRIu32 "     (%s, %s)\n", slot.id,
 	       slot.label[0] ? slot.label : "no label", slot.serial);
 	return ST_OK;
 }

@@ -80,6 +80,17 @@ static const struct option ha_mincopies[] = {
 
 static const struct option ha_group[] = { GROUP, END };
 
+static const struct option ha_status[] = {
+	GROUP,
+	{ .names = "watch w", .type = OPT_FLAG,
+	  .help = "go on: a screen that is written again; with --json a line for each look" },
+	{ .names = "interval i", .arg = "<seconds>", .type = OPT_NUMBER, .min = 1, .max = 3600,
+	  .help = "between the looks of -watch; default 1" },
+	{ .names = "count c", .arg = "<n>", .type = OPT_NUMBER, .min = 1, .max = 1000000,
+	  .help = "end -watch after so many looks; default: with q or Ctrl-C" },
+	END
+};
+
 static const struct option ha_check[] = { GROUP, CO_PASSWORD, END };
 
 static const struct option ha_verify[] = {
@@ -282,7 +293,7 @@ const struct command commands[] = {
 	  .options = ha_standby, .summary = "Make a member standby",
 	  .text = "A standby member holds all objects and does no work until no active member is "
 		  "left. The partition must be a member already." },
-	{ .area = "hagroup", .name = "check ck", .run = cmd_ha_check, .json = true,
+	{ .area = "hagroup", .name = "check ck", .run = cmd_ha_check,
 	  .options = ha_check, .summary = "Show which objects differ between members",
 	  .text = "For each: which member has which version, and which one wins when they are "
 		  "brought together. A deletion wins over everything, else the greater version. "
@@ -305,7 +316,7 @@ const struct command commands[] = {
 	{ .area = "hagroup", .name = "interval i", .run = cmd_ha_interval, .options = ha_interval,
 	  .summary = "Set the time between attempts to recover a member",
 	  .text = "It bounds what no event announces; the return of a device is noticed at once." },
-	{ .area = "hagroup", .name = "listgroups l", .run = cmd_ha_listgroups, .json = true,
+	{ .area = "hagroup", .name = "listgroups l", .run = cmd_ha_listgroups,
 	  .own_end = true, .options = ha_listgroups, .summary = "Show groups and their members",
 	  .text = "The password is tried on one live member. Without it (press Enter), the list is "
 		  "shown all the same." },
@@ -326,17 +337,17 @@ const struct command commands[] = {
 	  .options = ha_standby, .summary = "Make a standby member active again" },
 	{ .area = "hagroup", .name = "retry rt", .run = cmd_ha_retry, .options = ha_retry,
 	  .summary = "Set how often recovery of a member is tried" },
-	{ .area = "hagroup", .name = "status st", .run = cmd_ha_status, .json = true,
-	  .options = ha_group, .summary = "Show how the members of a group are, right now",
+	{ .area = "hagroup", .name = "status st", .run = cmd_ha_status,
+	  .options = ha_status, .summary = "Show how the members of a group are, right now",
 	  .text = "State, role, weight, objects, and what their cards say of sessions and operations." },
-	{ .area = "hagroup", .name = "synchronize sync", .run = cmd_ha_synchronize, .json = true,
+	{ .area = "hagroup", .name = "synchronize sync", .run = cmd_ha_synchronize,
 	  .options = ha_synchronize, .summary = "Bring all members to the same contents",
 	  .text = "Safe while applications work: versions of objects decide, the same way on every "
 		  "member. -enable and -disable set whether a running application replicates by "
 		  "itself." },
 	{ .area = "hagroup", .name = "undrain ud", .run = cmd_ha_undrain, .options = ha_member,
 	  .summary = "Give a drained member work again" },
-	{ .area = "hagroup", .name = "verify v", .run = cmd_ha_verify, .json = true,
+	{ .area = "hagroup", .name = "verify v", .run = cmd_ha_verify,
 	  .options = ha_verify, .summary = "Let each member sign, and check it on the next",
 	  .text = "Shows that each of them has the key and can use it. The password is tried on one "
 		  "member first." },
@@ -344,9 +355,9 @@ const struct command commands[] = {
 	  .summary = "Set a member's share of the work",
 	  .text = "A member of weight 3 gets three times as much as one of weight 1." },
 
-	{ .area = "slot", .name = "list l", .run = cmd_slot_list, .json = true, .options = none,
+	{ .area = "slot", .name = "list l", .run = cmd_slot_list, .options = none,
 	  .summary = "Show partitions, groups and HSMs with their slots" },
-	{ .area = "slot", .name = "partitionlist pl", .run = cmd_slot_partitionlist, .json = true,
+	{ .area = "slot", .name = "partitionlist pl", .run = cmd_slot_partitionlist,
 	  .options = this_one, .summary = "Show the partitions of an HSM" },
 	{ .area = "slot", .name = "set s", .run = cmd_slot_set, .options = slot_set,
 	  .summary = "Choose the slot that commands are about" },
@@ -361,9 +372,9 @@ const struct command commands[] = {
 	  .summary = "Initialize an HSM",
 	  .text = "On a blank HSM this makes the HSM SO. On one that is initialized the SO's password "
 		  "is needed and stays; all partitions are destroyed." },
-	{ .area = "hsm", .name = "show", .run = cmd_hsm_show, .json = true, .options = this_one,
+	{ .area = "hsm", .name = "show", .run = cmd_hsm_show, .options = this_one,
 	  .summary = "Show an HSM" },
-	{ .area = "hsm", .name = "showpolicies shp", .run = cmd_hsm_showpolicies, .json = true,
+	{ .area = "hsm", .name = "showpolicies shp", .run = cmd_hsm_showpolicies,
 	  .options = showpolicies, .summary = "Show the policies of an HSM" },
 	{ .area = "hsm", .name = "zeroize z", .run = cmd_hsm_zeroize, .options = hsm_factoryreset,
 	  .summary = "Destroy the SO and all partitions of an HSM; its policies stay",
@@ -376,7 +387,7 @@ const struct command commands[] = {
 	{ .area = "partition", .name = "clear clr", .run = cmd_partition_clear,
 	  .options = partition_clear, .summary = "Delete all objects in a partition",
 	  .text = "By the Crypto Officer. In a group, the deletions are carried to the others." },
-	{ .area = "partition", .name = "contents con", .run = cmd_partition_contents, .json = true,
+	{ .area = "partition", .name = "contents con", .run = cmd_partition_contents,
 	  .options = partition_contents, .summary = "List the objects in a partition" },
 	{ .area = "partition", .name = "create c", .run = cmd_partition_create,
 	  .options = partition_create, .summary = "Create a partition on an HSM",
@@ -393,8 +404,8 @@ const struct command commands[] = {
 	  .options = partition_resize, .summary = "Change the room of a partition",
 	  .text = "By the HSM SO. Not below what its objects need." },
 	{ .area = "partition", .name = "showpolicies shp", .run = cmd_partition_showpolicies,
-	  .json = true, .options = showpolicies, .summary = "Show the policies of a partition" },
-	{ .area = "partition", .name = "show", .run = cmd_partition_show, .json = true,
+	  .options = showpolicies, .summary = "Show the policies of a partition" },
+	{ .area = "partition", .name = "show", .run = cmd_partition_show,
 	  .options = this_one, .summary = "Show a partition and what it has done" },
 
 	{ .area = "role", .name = "changepw cp", .run = cmd_role_changepw, .options = role_changepw,
@@ -405,7 +416,7 @@ const struct command commands[] = {
 	  .summary = "Make a role with an initial password",
 	  .text = "The Partition SO makes the Crypto Officer, the Crypto Officer makes lco and cu, "
 		  "the HSM SO makes the Auditor." },
-	{ .area = "role", .name = "list l", .run = cmd_role_list, .json = true, .options = this_one,
+	{ .area = "role", .name = "list l", .run = cmd_role_list, .options = this_one,
 	  .summary = "List the roles and their state" },
 	{ .area = "role", .name = "login", .run = cmd_role_login, .options = role_login,
 	  .summary = "Log in", .text = "The login lasts until role logout or the end of haadm." },
@@ -414,7 +425,7 @@ const struct command commands[] = {
 	{ .area = "role", .name = "resetpw rp", .run = cmd_role_resetpw, .options = role_give,
 	  .summary = "Give a role a new initial password, and unlock it",
 	  .text = "By the role that makes it; see role init." },
-	{ .area = "role", .name = "show", .run = cmd_role_show, .json = true, .options = role_show,
+	{ .area = "role", .name = "show", .run = cmd_role_show, .options = role_show,
 	  .summary = "Show the state of one role" },
 };
 

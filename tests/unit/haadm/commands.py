@@ -8,41 +8,10 @@ import stat
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import HAADM, Machine, expect, expect_in, run_tests
+from common import (AUTH, CANCELLED, CONFIG, DEVICE, FAILED, GROUP, HAADM, Machine, NOT_FOUND, OK,
+                    PAR0, PAR1, PERMISSION, REFUSED, USAGE, expect, expect_in, pair, refused,
+                    run_tests)
 from terminal import Terminal
-
-OK, FAILED, USAGE, CANCELLED, NOT_FOUND, PERMISSION, AUTH, DEVICE, CONFIG, REFUSED = range(10)
-PAR0, PAR1 = '154438865287', '1238700701509'
-GROUP = 'myHAgroup'
-STATE = {}
-
-
-def pair():
-    """Two cards with a partition each, and a group of both; made once."""
-    if 'pair' not in STATE:
-        machine = Machine('pair')
-        machine.prepare('0', '100', 'par0')
-        machine.prepare('1', '101', 'par1')
-        password = machine.secret('co-password-4')
-        machine.ok('hagroup', 'creategroup', '-slot', '0', '-label', GROUP,
-                   '--password-file', password)
-        machine.ok('ha', 'am', '-g', GROUP, '-se', PAR1, '--password-file', password)
-        STATE['pair'] = machine
-    return STATE['pair']
-
-
-def refused(machine, status, *words, says=(), **kwargs):
-    """A command that has to fail with this status, say these things and change nothing."""
-    before = machine.config_text()
-    found, out, err = machine.run(*words, **kwargs)
-    what = ' '.join(words)
-    expect(f'exit status of "{what}" ({out}{err})', found, status)
-    for text in says:
-        expect_in(what, ' '.join(err.split()), text)
-    expect_in(f'the last line of "{what}"', err.rstrip('\n').split('\n')[-1],
-              'Command Result : 0x')
-    expect(f'ha.conf after "{what}"', machine.config_text(), before)
-
 
 # --- good input ---
 
@@ -261,7 +230,6 @@ def test_bad_values():
             says=['1 to 32 bytes'])
     refused(machine, USAGE, 'slot', 'set', '-slot', 'x', says=['not the number of a slot'])
     refused(machine, USAGE, 'slot', 'set', '-serial', '12a', says=['digits only'])
-    refused(machine, USAGE, 'hagroup', 'retry', '-count', '3', '--json', says=['no JSON output'])
 
 
 def test_unknown_things():

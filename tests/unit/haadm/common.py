@@ -14,6 +14,12 @@ for folder in ('tests/golden', 'tests/vm/story'):
 SUPPRESSIONS = os.path.join(REPO, 'tests', 'unit', 'haadm', 'lsan.supp')
 HAADM = os.path.join(HERE, 'haadm-loopback')
 
+# Exit statuses, the members of the procedure's group, and what tests share.
+OK, FAILED, USAGE, CANCELLED, NOT_FOUND, PERMISSION, AUTH, DEVICE, CONFIG, REFUSED = range(10)
+PAR0, PAR1 = '154438865287', '1238700701509'
+GROUP = 'myHAgroup'
+STATE = {}
+
 
 class Machine:
     """Two cards and a configuration file, in a directory of their own."""
@@ -81,6 +87,33 @@ def expect(what, found, wanted):
 def expect_in(what, text, wanted):
     if wanted not in text:
         raise AssertionError(f'{what}: {wanted!r} is not in:\n{text}')
+
+
+def pair():
+    """Two cards with a partition each, and a group of both; made once."""
+    if 'pair' not in STATE:
+        machine = Machine('pair')
+        machine.prepare('0', '100', 'par0')
+        machine.prepare('1', '101', 'par1')
+        password = machine.secret('co-password-4')
+        machine.ok('hagroup', 'creategroup', '-slot', '0', '-label', GROUP,
+                   '--password-file', password)
+        machine.ok('ha', 'am', '-g', GROUP, '-se', PAR1, '--password-file', password)
+        STATE['pair'] = machine
+    return STATE['pair']
+
+
+def refused(machine, status, *words, says=(), **kwargs):
+    """A command that has to fail with this status, say these things and change nothing."""
+    before = machine.config_text()
+    found, out, err = machine.run(*words, **kwargs)
+    what = ' '.join(words)
+    expect(f'exit status of "{what}" ({out}{err})', found, status)
+    for text in says:
+        expect_in(what, ' '.join(err.split()), text)
+    expect_in(f'the last line of "{what}"', err.rstrip('\n').split('\n')[-1],
+              'Command Result : 0x')
+    expect(f'ha.conf after "{what}"', machine.config_text(), before)
 
 
 def run_tests(tests):

@@ -7,38 +7,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import Machine, expect, expect_in, run_tests
-
-OK, FAILED, USAGE, CANCELLED, NOT_FOUND, PERMISSION, AUTH, DEVICE, CONFIG, REFUSED = range(10)
-PAR0, PAR1 = '154438865287', '1238700701509'
-GROUP = 'myHAgroup'
-STATE = {}
-
-
-def pair():
-    """Two cards with a partition each, and a group of both; made once."""
-    if 'pair' not in STATE:
-        machine = Machine('pair')
-        machine.prepare('0', '100', 'par0')
-        machine.prepare('1', '101', 'par1')
-        password = machine.secret('co-password-4')
-        machine.ok('hagroup', 'creategroup', '-slot', '0', '-label', GROUP,
-                   '--password-file', password)
-        machine.ok('ha', 'am', '-g', GROUP, '-se', PAR1, '--password-file', password)
-        STATE['pair'] = machine
-    return STATE['pair']
-
-
-def refused(machine, status, *words, says=(), **kwargs):
-    """A command that has to fail with this status, say these things and change nothing."""
-    before = machine.config_text()
-    found, out, err = machine.run(*words, **kwargs)
-    what = ' '.join(words)
-    expect(f'exit status of "{what}" ({out}{err})', found, status)
-    for text in says:
-        expect_in(what, ' '.join(err.split()), text)
-    expect(f'ha.conf after "{what}"', machine.config_text(), before)
-
+from common import (AUTH, CANCELLED, FAILED, GROUP, Machine, NOT_FOUND, OK, PAR0, PAR1, REFUSED,
+                    USAGE, expect, expect_in, pair, refused, run_tests)
 
 def members(machine):
     return {m['serial']: m for m in json.loads(machine.config_text())['groups'][0]['members']}

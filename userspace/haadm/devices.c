@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Devices by their serial numbers, and waiting for them to come and go. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "haadm.h"
+
+#define WAIT_MS	10000
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+bool find_device(struct app *app, const char *serial, struct pciehsm_device *device)
+{
+	struct pciehsm_device *list = NULL;
+	int i, n = app->bus->ops->list(app->bus, &list);
+	bool found = false;
+
+	for (i = 0; i < n && !found; i++) {
+		found = !strcmp(list[i].serial, serial);
+		if (found)
+			*device = list[i];
+	}
+	if (n >= 0)
+		free(list);
+	return found;
+}
+
+bool wait_device(struct app *app, const char *serial, bool there, const char *label)
+{
+	uint64_t end = now_ms() + WAIT_MS;
+	struct pciehsm_device device;
+
+	for (;;) {
+		if ((find_device(app, serial, &device) &&
+		     (!label || !strcmp(device.label, label))) == there)
+			return true;
+		if (now_ms() >= end)
+			return false;
+		app->bus->ops->watch(app->bus, 100);
+	}
+}

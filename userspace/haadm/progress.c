@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Progress: how much is done, how fast it goes, how long it will take. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "haadm.h"
+
+#define INDENT		"        "
+/* What is over sooner than this shows nothing; and how often the line is written again. */
+#define FIRST_MS	1000
+#define AGAIN_MS	200
+
+static long ms_since(const struct timespec *then, const struct timespec *now)
+{
+	return (now->tv_sec - then->tv_sec) * 1000 + (now->tv_nsec - then->tv_nsec) / 1000000;
+}
+
+void progress_begin(struct progress *p, struct app *app, const char *what)
+{
+	const char *term = getenv("TERM");
+
+	memset(p, 0, sizeof(*p));
+	p->what = what;
+	p->quiet = app->json || !isatty(STDERR_FILENO) || !term || !strcmp(term, "dumb");
+	clock_gettime(CLOCK_MONOTONIC, &p->begun);
+}
+
+void progress_step(struct progress *p, uint64_t done, uint64_t total)
+{
+	struct timespec now;
+	double rate;
+	long ms;
+
+	if (p->quiet)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = ms_since(&p->begun, &now);
+	if (ms < FIRST_MS || (p->shown && ms_since(&p->last, &now) < AGAIN_MS))
+		return;
+	fflush(stdout);
+	rate = done * 1000.0 / ms;
+	fprintf(stderr, "\r\033[K" INDENT "%" PRIu64, done);
+	if (total)
+		fprintf(stderr, " of %" PRIu64, total);
+	fprintf(stderr, " %s, %.0f per second", p->what, rate);
+	if (total >= done && total && rate > 0)
+		fprintf(stderr, ", %.0f s left", (total - done) / rate);
+	p->shown = true;
+	p->last = now;
+}
+
+void progress_clear(struct progress *p)
+{
+	if (p->shown)
+		fprintf(stderr, "\r\033[K");
+	p->shown = false;
+}
