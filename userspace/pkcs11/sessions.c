@@ -376,7 +376,7 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE handle, CK_SESSION_INFO *info)
 	info->slotID = session->slot;
 	info->flags = session->flags;
 	info->ulDeviceError = 0;
-	switch (session->token->role) {
+	switch (atomic_load(&session->token->role)) {
 	case PCIEHSM_ROLE_NONE:
 		info->state = session_rw(session) ? CKS_RW_PUBLIC_SESSION : CKS_RO_PUBLIC_SESSION;
 		break;
