@@ -24,6 +24,12 @@ extern struct ha_token *token;
 /* The configuration file. */
 extern char config_path[4096];
 
+/*
+ * A limit against hangs alone, for what should be there within a second: how long a busy machine
+ * lets a thread wait is not the engine's. The second itself is checked on simulated time.
+ */
+#define WAIT_MS		30000
+
 /** with_group(), without_group() - two cards, a group, an engine with the group's token */
 int with_group(void **state);
 int without_group(void **state);

@@ -42,7 +42,7 @@ static int apply(struct ha_config *config, void *arg)
 static void set(const struct setting *setting)
 {
 	struct ha_config *config;
-	uint64_t end = now_ms() + 1000;
+	uint64_t end = now_ms() + WAIT_MS;
 	struct ha_env *env;
 	struct ha *other;
 	bool obeyed = false;
