@@ -11,6 +11,8 @@
 
 #include <pciehsm-firmware.h>
 
+#include "disk.h"
+#include "faults.h"
 #include "machine.h"
 #include "sched.h"
 
@@ -29,8 +31,12 @@ struct card {
 	uint64_t		hung_until;
 	bool			reset_after;
 	unsigned int		one_in;
+	unsigned int		bad_writes;	/* one message in so many */
+	bool			power_fails;	/* with its next write */
 	char			serial[25];	/* of its partition */
 	uint32_t		number;
+	bool			kept;		/* there is an old state */
+	char			kept_serial[25];
 };
 
 struct file {
@@ -148,6 +154,24 @@ static bool is_there(const struct file *file)
 	return false;
 }
 
+/* ---- disks ---- */
+
+static void snapshot_path(const struct card *card, char *path, size_t len)
+{
+	snprintf(path, len, "%s.old", card->path);
+}
+
+static void switch_off(struct card *card)
+{
+	hsm_fw_close(card->fw);
+	card->fw = NULL;
+	card->present = false;
+	card->life++;
+	card->hung_until = 0;
+	card->power_fails = false;
+	tell();
+}
+
 /* ---- messages ---- */
 
 static int execute(struct file *file, const void *in, size_t in_len, void *out, size_t out_size,
@@ -196,13 +220,41 @@ static int lose(struct file *file, const void *in, const char *how, int err)
 	return err;
 }
 
+/*
+ * On a card whose disk fails now and then, or whose power fails at the next write: from then on
+ * nothing of it is written, and it is off.
+ */
+static int execute_on(struct file *file, const void *in, size_t in_len, void *out,
+		      size_t out_size, size_t *out_len)
+{
+	struct card *card = file->card;
+	int err;
+
+	if (card->power_fails)
+		faults_arm(sim_chance(2) ? FAULT_KILL : FAULT_TORN, 1 + sim_random(8));
+	else if (card->bad_writes && sim_chance(card->bad_writes))
+		faults_arm(FAULT_ERROR, 1 + sim_random(6));
+	err = execute(file, in, in_len, out, out_size, out_len);
+	if (!faults_happened()) {
+		faults_arm(FAULT_NONE, 0);
+		return err;
+	}
+	machine_counts.bad_writes++;
+	sim_log("card %d: a write of message %05x fails%s", (int)(card - cards),
+		op_of(in) & 0xffff, card->power_fails ? ", the power is gone" : "");
+	if (card->power_fails)
+		switch_off(card);
+	faults_arm(FAULT_NONE, 0);
+	return err;
+}
+
 /* Execute it, but let nobody know the answer. */
 static void execute_unseen(struct file *file, const void *in, size_t in_len, size_t out_size)
 {
 	void *out = malloc(out_size);
 	size_t len;
 
-	if (!execute(file, in, in_len, out, out_size, &len))
+	if (!execute_on(file, in, in_len, out, out_size, &len))
 		count(in, out);
 	free(out);
 }
@@ -257,7 +309,7 @@ static int message(struct pciehsm_transport *t, const void *in, size_t in_len, v
 	if (card->one_in && sim_chance(card->one_in))
 		return fault(file, in, in_len, out_size, timeout_ms, outcome);
 	resets = card->resets;
-	err = execute(file, in, in_len, out, out_size, out_len);
+	err = execute_on(file, in, in_len, out, out_size, out_len);
 	if (!err)
 		count(in, out);
 	sim_sleep(20 + sim_random(500));
@@ -514,22 +566,6 @@ static void init_card(struct card *card)
 	init_partition(card, false);
 }
 
-static void copy_file(const char *from, const char *to)
-{
-	FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
-	char buf[65536];
-	size_t n;
-
-	if (!in || !out)
-		die(from, strerror(errno));
-	while ((n = fread(buf, 1, sizeof(buf), in)) > 0)
-		if (fwrite(buf, 1, n, out) != n)
-			die(to, strerror(errno));
-	fclose(in);
-	if (fclose(out))
-		die(to, strerror(errno));
-}
-
 /*
  * Setting a card up takes a long time (its domain key is stretched on purpose), so it is
  * done once, and every run begins with copies.
@@ -573,7 +609,7 @@ void machine_forked(void)
 		snprintf(path, sizeof(path), "%s/template%u", from, i);
 		snprintf(to, sizeof(to), "%s/template%u", dir, i);
 		if (!access(path, F_OK))
-			copy_file(path, to);
+			disk_copy_file(path, to);
 	}
 }
 
@@ -583,8 +619,10 @@ void machine_start(unsigned int n)
 	unsigned int i;
 
 	make_dir();
-	if (!files)
+	if (!files) {
 		files = calloc(FILES_MAX, sizeof(*files));
+		faults_install();
+	}
 	memset(files, 0, FILES_MAX * sizeof(*files));
 	memset(cards, 0, sizeof(cards));
 	memset(&machine_counts, 0, sizeof(machine_counts));
@@ -594,7 +632,7 @@ void machine_start(unsigned int n)
 		if (access(path, F_OK))
 			make_template(&cards[i], path);
 		snprintf(cards[i].path, sizeof(cards[i].path), "%s/card%u", dir, i);
-		copy_file(path, cards[i].path);
+		disk_copy_file(path, cards[i].path);
 		power_on(&cards[i]);
 		find_partition(&cards[i]);
 	}
@@ -662,12 +700,46 @@ bool machine_present(unsigned int card)
 void machine_pull(unsigned int n)
 {
 	sim_log("card %u is pulled out", n);
-	hsm_fw_close(cards[n].fw);
-	cards[n].fw = NULL;
-	cards[n].present = false;
-	cards[n].life++;
-	cards[n].hung_until = 0;
-	tell();
+	switch_off(&cards[n]);
+}
+
+void machine_power_fails(unsigned int n, bool fails)
+{
+	sim_log("card %u %s", n, fails ? "loses power at its next write" : "keeps its power");
+	cards[n].power_fails = fails;
+}
+
+void machine_bad_writes(unsigned int n, unsigned int one_in)
+{
+	sim_log("card %u: one write in %u fails", n, one_in);
+	cards[n].bad_writes = one_in;
+}
+
+void machine_snapshot(unsigned int n)
+{
+	char path[600];
+
+	sim_log("card %u: its state is kept", n);
+	snapshot_path(&cards[n], path, sizeof(path));
+	disk_copy(cards[n].path, path);
+	cards[n].kept = true;
+	memcpy(cards[n].kept_serial, cards[n].serial, sizeof(cards[n].kept_serial));
+}
+
+bool machine_can_go_back(unsigned int n)
+{
+	return cards[n].kept && !strcmp(cards[n].kept_serial, cards[n].serial);
+}
+
+void machine_go_back(unsigned int n)
+{
+	char path[600];
+
+	sim_log("card %u is pulled out and put back to its old state", n);
+	switch_off(&cards[n]);
+	disk_remove(cards[n].path);
+	snapshot_path(&cards[n], path, sizeof(path));
+	disk_copy(path, cards[n].path);
 }
 
 void machine_return(unsigned int n)

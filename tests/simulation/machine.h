@@ -46,6 +46,16 @@ void machine_hang(unsigned int card, uint64_t until, bool reset);
 void machine_unhang(unsigned int card);
 /** machine_faulty() - one message of @one_in is lost in some way; 0: none */
 void machine_faulty(unsigned int card, unsigned int one_in);
+/** machine_bad_writes() - a write of the store fails in one message of @one_in; 0: none */
+void machine_bad_writes(unsigned int card, unsigned int one_in);
+/** machine_power_fails() - at one of its next writes, in the middle of it; then it is off */
+void machine_power_fails(unsigned int card, bool fails);
+/** machine_snapshot() - keep its state, in place of what was kept before */
+void machine_snapshot(unsigned int card);
+/** machine_can_go_back() - is there a kept state of the partition that it has now? */
+bool machine_can_go_back(unsigned int card);
+/** machine_go_back() - pull it out; machine_return() brings it back in the state that was kept */
+void machine_go_back(unsigned int card);
 /** machine_reinit() - hsm init, and a new partition with another number */
 void machine_reinit(unsigned int card);
 /** machine_empty() - partition init: the same serial, nothing in it */
@@ -62,6 +72,7 @@ struct machine_counts {
 	uint64_t messages;
 	uint64_t lost;			/* answered with an errno */
 	uint64_t refused;		/* logins with a wrong password */
+	uint64_t bad_writes;		/* of a store that failed */
 };
 
 extern struct machine_counts machine_counts;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Runs whose course a seed decides: a few processes work with a group of two to five
- * members, while members die, hang, are reset, lose messages, come back, are initialised
- * anew and replaced; processes are killed; the configuration is edited. Then everything is
+ * members, while members die, hang, are reset, lose messages, fail to write, lose power in a
+ * write, come back, come back in an old state, are initialised anew and replaced; processes are killed; the configuration is edited. Then everything is
  * mended, the engines get time, and what has to hold is checked (check.c).
  *
  * A kind run always leaves one member alone that has been well for a while, and then
@@ -487,6 +487,53 @@ static void lose_messages(unsigned int card)
 	well_since[card] = sim_now();
 }
 
+static void fail_writes(unsigned int card)
+{
+	is_ill(card);
+	machine_bad_writes(card, 1 + sim_random(8));
+	sim_sleep(sim_random(10000000));
+	machine_bad_writes(card, 0);
+	well_since[card] = sim_now();
+}
+
+/* The store is found as the last write that came to its end has left it. */
+static void cut_power(unsigned int card)
+{
+	uint64_t limit = sim_now() + 10 * SIM_SECOND;
+
+	is_ill(card);
+	machine_power_fails(card, true);
+	while (machine_present(card) && sim_now() < limit)
+		sim_sleep(100000);
+	if (machine_present(card)) {
+		machine_power_fails(card, false);
+	} else {
+		sim_sleep(sim_random(10000000));
+		machine_return(card);
+	}
+	well_since[card] = sim_now();
+}
+
+/* Back to an older state: somebody has put an old copy of its disk in its place. */
+static void roll_back(unsigned int card)
+{
+	if (!machine_can_go_back(card) || sim_chance(4)) {
+		machine_snapshot(card);
+		return;
+	}
+	if (!all_present())
+		return;
+	exempt_for(card);
+	is_ill(card);
+	last_emptied = SIM_FOREVER;
+	totals.backs++;
+	machine_go_back(card);
+	sim_sleep(sim_random(20000000));
+	machine_return(card);
+	last_emptied = sim_now();
+	well_since[card] = sim_now();
+}
+
 static void set_copies(unsigned int copies)
 {
 	world.mincopies = copies;
@@ -593,7 +640,16 @@ static void administer(void)
 
 static void one_fault(unsigned int card)
 {
-	switch (sim_random(18)) {
+	switch (sim_random(26)) {
+	case 18 ... 19:
+		fail_writes(card);
+		break;
+	case 20 ... 21:
+		cut_power(card);
+		break;
+	case 22 ... 25:
+		roll_back(card);
+		break;
 	case 0 ... 3:
 		pull(card);
 		break;
@@ -763,6 +819,7 @@ bool random_run(uint64_t seed)
 	totals.runs++;
 	totals.messages += machine_counts.messages;
 	totals.lost += machine_counts.lost;
+	totals.bad_writes += machine_counts.bad_writes;
 	totals.seconds += sim_now() / SIM_SECOND;
 	machine_stop();
 	return !sim_failures();

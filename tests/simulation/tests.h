@@ -68,7 +68,7 @@ struct random_options {
 bool random_run(uint64_t seed);
 
 struct random_totals {
-	uint64_t runs, calls, objects, faults, messages, lost, kills, seconds;
+	uint64_t runs, calls, objects, faults, messages, lost, kills, seconds, bad_writes, backs;
 	uint64_t longest_us;
 };
 
