@@ -381,6 +381,7 @@ enum status cmd_ha_drain(struct app *app, struct args *args);
 enum status cmd_ha_undrain(struct app *app, struct args *args);
 enum status cmd_ha_weight(struct app *app, struct args *args);
 enum status cmd_ha_mincopies(struct app *app, struct args *args);
+enum status cmd_ha_replace(struct app *app, struct args *args);
 enum status cmd_ha_recover(struct app *app, struct args *args);
 enum status cmd_ha_status(struct app *app, struct args *args);
 enum status cmd_ha_check(struct app *app, struct args *args);
@@ -419,6 +420,14 @@ enum status edit_member(struct edit *edit, struct ha_config *config,
 enum status edit_add(struct edit *edit, struct ha_config *config);
 /** edit_remove() - take it out of the group */
 enum status edit_remove(struct edit *edit, struct ha_config *config);
+/**
+ * ask_about_contents() - confirm that what a new member brings along becomes the group's
+ *
+ * Its objects do, and its deletions, which may be of objects that the group still has. A
+ * member that comes back brings nothing new, and nothing is asked.
+ */
+enum status ask_about_contents(struct app *app, const struct args *args, const char *label,
+			       const char *serial);
 /** put_member() - names of the group and the member, for JSON */
 void put_member(const struct edit *edit);
 /** ha_config_usable() - is the configuration file good? Says what is wrong if not. */

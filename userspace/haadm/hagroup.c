@@ -236,12 +236,8 @@ static bool group_holds(struct app *app, const char *label, const uint8_t *diges
 	return holds;
 }
 
-/*
- * What a partition brings with it becomes the group's: its objects, and its deletions, which
- * may be of objects that the group still has. A member that comes back brings nothing new.
- */
-static enum status ask_about_contents(struct app *app, struct args *args, const char *label,
-				      const struct ha_slot *slot)
+enum status ask_about_contents(struct app *app, const struct args *args, const char *label,
+			       const char *serial)
 {
 	struct pciehsm_digest_info digest;
 	struct context *context;
@@ -249,17 +245,17 @@ static enum status ask_about_contents(struct app *app, struct args *args, const 
 	enum status st;
 	CK_RV rv;
 
-	st = context_get(app, slot->serial, &context);
+	st = context_get(app, serial, &context);
 	if (st)
 		return st;
 	rv = pciehsm_digest(context->transport, &digest);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", slot->serial);
+		return fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", serial);
 	if ((!digest.objects && !digest.tombstones) || group_holds(app, label, digest.digest))
 		return ST_OK;
 	snprintf(text, sizeof(text),
 		 "Partition %s is not empty. Its %" PRIu32 " objects will become the group's, and "
-		 "its record of %" PRIu32 " deletions will be applied to the group.", slot->serial,
+		 "its record of %" PRIu32 " deletions will be applied to the group.", serial,
 		 digest.objects, digest.tombstones);
 	return confirm(app, args, text);
 }
@@ -361,7 +357,7 @@ enum status cmd_ha_addmember(struct app *app, struct args *args)
 	edit.serial = slot.serial;
 	st = try_edit(&edit);
 	if (!st && slot.initialised)
-		st = ask_about_contents(app, args, edit.label, &slot);
+		st = ask_about_contents(app, args, edit.label, slot.serial);
 	if (!st)
 		st = admit(app, args, edit.label, &slot, &secret);
 	if (st)

@@ -116,6 +116,30 @@ static const struct option ha_synchronize[] = {
 	END
 };
 
+static const struct option ha_replace[] = {
+	GROUP,
+	{ .names = "old o", .arg = "<serialnum>", .type = OPT_SERIAL, .required = true,
+	  .help = "serial number of the member that is replaced" },
+	{ .names = "slot sl", .arg = "<slotnum>", .type = OPT_SLOT, .one_of = 1,
+	  .help = "slot of the new member, a partition that is ready" },
+	{ .names = "serialnumber serial se", .arg = "<serialnum>", .type = OPT_SERIAL, .one_of = 1,
+	  .help = "its serial number" },
+	{ .names = "hsm h", .arg = "<slotnum>", .type = OPT_SLOT, .one_of = 1,
+	  .help = "slot of the HSM on which a new partition is to be made for it" },
+	{ .names = "label l", .arg = "<label>", .type = OPT_LABEL,
+	  .help = "with -hsm: label of the new partition" },
+	{ .names = "dryrun dry n", .type = OPT_FLAG,
+	  .help = "say what would be done; with -password, the password is tried, too" },
+	CO_PASSWORD,
+	{ .names = "sopassword so", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "with -hsm: of the HSM SO, if they are not logged in" },
+	{ .names = "popassword po", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "with -hsm: new password of the Partition SO" },
+	{ .names = "domain d", .arg = "<domain>", .type = OPT_SECRET,
+	  .help = "with -hsm: cloning domain of the group" },
+	FORCE("do not ask about a partition that is not empty"), END
+};
+
 static const struct option ha_recoverymode[] = {
 	{ .names = "mode m", .arg = "<mode>", .type = OPT_CHOICE,
 	  .choices = "activeBasic activeEnhanced", .required = true,
@@ -335,6 +359,12 @@ const struct command commands[] = {
 		  "number. A live member that holds what no other live member holds is not removed." },
 	{ .area = "hagroup", .name = "removestandby rs", .run = cmd_ha_removestandby,
 	  .options = ha_standby, .summary = "Make a standby member active again" },
+	{ .area = "hagroup", .name = "replace rep", .run = cmd_ha_replace, .options = ha_replace,
+	  .summary = "Replace a member of a group, all steps in one",
+	  .text = "Adds the new member in the old one's place, brings all objects to it, compares, "
+		  "and takes the old one out last. With -hsm, makes and initializes the partition "
+		  "first. Says each step. If it is interrupted, the same command goes on where it "
+		  "ended; what is done is not done again. Applications need not be paused." },
 	{ .area = "hagroup", .name = "retry rt", .run = cmd_ha_retry, .options = ha_retry,
 	  .summary = "Set how often recovery of a member is tried" },
 	{ .area = "hagroup", .name = "status st", .run = cmd_ha_status,

@@ -2,6 +2,7 @@
 """What the tests of haadm share: the program over its own cards, and KTAP."""
 
 import os
+import shutil
 import subprocess
 import sys
 import traceback
@@ -70,6 +71,18 @@ class Machine:
         """An object in one partition alone, past its group."""
         subprocess.run([os.path.join(HERE, 'object-loopback'), serial, password, label],
                        env=self.env, check=True, timeout=60)
+
+    def copy(self, name):
+        """Another machine with the same cards and configuration, as they are now."""
+        other = Machine.__new__(Machine)
+        other.dir = os.path.join(os.environ.get('TMPDIR', '/tmp'), name)
+        shutil.copytree(self.dir, other.dir)
+        other.config = os.path.join(other.dir, 'ha.conf')
+        other.env = dict(self.env, LOOPBACK_DIR=other.dir, PCIEHSM_CONF=other.config)
+        return other
+
+    def remove(self):
+        shutil.rmtree(self.dir)
 
     def config_text(self):
         try:

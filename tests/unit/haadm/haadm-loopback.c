@@ -4,15 +4,60 @@
  *
  * LOOPBACK_DIR    directory of the cards' stores, which last from run to run
  * LOOPBACK_CARDS  "serial:partition-base ..."; "none": the driver is not loaded
- * LOOPBACK_HANG   serial of a card that does not answer
+ * LOOPBACK_HANG   serials of cards that do not answer
+ * LOOPBACK_HANG_MS  how long they keep their callers waiting; else not at all
+ * LOOPBACK_SLOW_MS  how long each message takes, at least
+ * LOOPBACK_KILL   n: killed before the n-th message that may change something on a card, or
+ *                 change of the configuration, counted together
  * PCIEHSM_CONF    the HA configuration
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include <pciehsm/fw.h>
 
 #include "app.h"
 #include "loopback.h"
+
+static long left_to_live;
+static long slow_ms;
+
+static void live(void)
+{
+	if (left_to_live && !--left_to_live)
+		raise(SIGKILL);
+}
+
+static enum loopback_fault on_message(void *arg, const char *serial, uint32_t op)
+{
+	const struct timespec time = { slow_ms / 1000, slow_ms % 1000 * 1000000 };
+
+	(void)arg;
+	(void)serial;
+	if (slow_ms)
+		nanosleep(&time, NULL);
+	if (op & PCIEHSM_OP_WRITE)
+		live();
+	return LOOPBACK_WORKS;
+}
+
+static int (*really_write)(struct ha_env *env, void *lock, const char *text, size_t len);
+
+static int on_write(struct ha_env *env, void *lock, const char *text, size_t len)
+{
+	live();
+	return really_write(env, lock, text, len);
+}
+
+static long number(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? atol(value) : 0;
+}
 
 static const char *need(const char *name)
 {
@@ -31,6 +76,7 @@ int main(int argc, char **argv)
 	const char *cards = need("LOOPBACK_CARDS");
 	const char *hang = getenv("LOOPBACK_HANG");
 	unsigned long long serial;
+	struct ha_env_ops ops;
 	struct ha_env *env;
 	unsigned int base;
 	int used, status;
@@ -39,10 +85,18 @@ int main(int argc, char **argv)
 		loopback_no_driver(lb, true);
 	for (; sscanf(cards, "%llu:%u%n", &serial, &base, &used) == 2; cards += used)
 		loopback_add(lb, serial, base);
-	if (hang)
-		loopback_set_fault(lb, strtoull(hang, NULL, 10), LOOPBACK_HANGS);
+	for (; hang && sscanf(hang, "%llu%n", &serial, &used) == 1; hang += used)
+		loopback_set_fault(lb, serial, LOOPBACK_HANGS);
+	loopback_set_hang_ms(lb, number("LOOPBACK_HANG_MS"));
+	slow_ms = number("LOOPBACK_SLOW_MS");
+	left_to_live = number("LOOPBACK_KILL");
+	loopback_set_filter(lb, on_message, NULL);
 	if (ha_env_system_over(loopback_bus(lb), need("PCIEHSM_CONF"), &env))
 		return 100;
+	ops = *env->ops;
+	really_write = ops.config_write;
+	ops.config_write = on_write;
+	env->ops = &ops;
 	status = haadm_main(env, argc, argv);
 	ha_env_free(env);
 	loopback_free(lb);
