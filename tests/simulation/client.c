@@ -55,6 +55,7 @@ void make_group(unsigned int n, bool reverse)
 			      "{ \"version\": 1, \"recovery_mode\": \"activeEnhanced\",\n"
 			      "  \"retry_count\": -1, \"retry_interval\": 60,\n"
 			      "  \"log\": { \"enabled\": true, \"path\": \"/log\" },\n"
+			      "  \"metrics\": { \"path\": \"/metrics\" },\n"
 			      "  \"groups\": [ { \"label\": \"%s\", \"number\": \"1%s\", \"slot\": %d,\n"
 			      "    \"members\": [", GROUP_LABEL, machine_serial(0), GROUP_SLOT);
 	for (i = 0; i < n; i++)

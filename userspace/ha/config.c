@@ -19,6 +19,9 @@
 #define LOG_LENGTH_DEFAULT	262144
 #define LOG_LENGTH_MIN		1024
 #define LOG_LENGTH_MAX		(1LL << 40)
+#define METRICS_INTERVAL	15
+#define METRICS_INTERVAL_MIN	5
+#define METRICS_INTERVAL_MAX	3600
 #define DEPTH_MAX		8
 
 struct where {
@@ -47,6 +50,8 @@ void ha_config_defaults(struct ha_config *config)
 	config->retry_count = -1;
 	config->retry_interval = 60;
 	config->log_max_length = LOG_LENGTH_DEFAULT;
+	config->replay_max = HA_REPLAY_MAX;
+	config->metrics_interval = METRICS_INTERVAL;
 }
 
 const struct ha_config_group *ha_config_group(const struct ha_config *config, const char *label)
@@ -149,6 +154,16 @@ int ha_config_check(const struct ha_config *config, char *error, size_t error_le
 		 config->log_max_length > LOG_LENGTH_MAX)
 		err = bad(&w, "log.max_length is %zu: it has to be at least %d bytes",
 			  config->log_max_length, LOG_LENGTH_MIN);
+	else if (config->replay_max > HA_REPLAY_LIMIT)
+		err = bad(&w, "replay_max is %zu: it has to be 0 to %u bytes", config->replay_max,
+			  HA_REPLAY_LIMIT);
+	else if (*config->metrics_path && *config->metrics_path != '/')
+		err = bad(&w, "metrics.path is \"%s\": it has to be the full path of a directory",
+			  config->metrics_path);
+	else if (config->metrics_interval < METRICS_INTERVAL_MIN ||
+		 config->metrics_interval > METRICS_INTERVAL_MAX)
+		err = bad(&w, "metrics.interval is %u: it has to be %d to %d seconds",
+			  config->metrics_interval, METRICS_INTERVAL_MIN, METRICS_INTERVAL_MAX);
 	else if (config->n_groups > HA_MAX_GROUPS)
 		err = bad(&w, "groups: more than %u groups", HA_MAX_GROUPS);
 	for (i = 0; !err && i < config->n_groups; i++)
@@ -408,6 +423,31 @@ static const struct key log_keys[] = {
 	{ NULL, json_type_null, false, NULL },
 };
 
+static int take_metrics_path(void *into, const char *path, json_object *value,
+			     const struct where *w)
+{
+	struct ha_config *config = into;
+
+	return take_text(config->metrics_path, sizeof(config->metrics_path), path, value, w);
+}
+
+static int take_metrics_interval(void *into, const char *path, json_object *value,
+				 const struct where *w)
+{
+	struct ha_config *config = into;
+	int64_t seconds;
+	int err = take_number(&seconds, 0, METRICS_INTERVAL_MAX, path, value, w);
+
+	config->metrics_interval = err ? 0 : (unsigned int)seconds;
+	return err;
+}
+
+static const struct key metrics_keys[] = {
+	{ "path", json_type_string, false, take_metrics_path },
+	{ "interval", json_type_int, false, take_metrics_interval },
+	{ NULL, json_type_null, false, NULL },
+};
+
 static int take_version(void *into, const char *path, json_object *value, const struct where *w)
 {
 	int64_t version = json_object_get_int64(value);
@@ -484,6 +524,22 @@ static int take_log(void *into, const char *path, json_object *value, const stru
 	return take_object(into, path, value, log_keys, w);
 }
 
+static int take_metrics(void *into, const char *path, json_object *value, const struct where *w)
+{
+	return take_object(into, path, value, metrics_keys, w);
+}
+
+static int take_replay_max(void *into, const char *path, json_object *value,
+			   const struct where *w)
+{
+	struct ha_config *config = into;
+	int64_t bytes;
+	int err = take_number(&bytes, 0, HA_REPLAY_LIMIT, path, value, w);
+
+	config->replay_max = err ? 0 : (size_t)bytes;
+	return err;
+}
+
 static int take_groups(void *into, const char *path, json_object *value, const struct where *w)
 {
 	struct ha_config *config = into;
@@ -517,6 +573,8 @@ static const struct key config_keys[] = {
 	{ "retry_interval", json_type_int, false, take_retry_interval },
 	{ "ha_only", json_type_boolean, false, take_ha_only },
 	{ "log", json_type_object, false, take_log },
+	{ "replay_max", json_type_int, false, take_replay_max },
+	{ "metrics", json_type_object, false, take_metrics },
 	{ "groups", json_type_array, false, take_groups },
 	{ NULL, json_type_null, false, NULL },
 };
@@ -651,6 +709,18 @@ char *ha_config_print(const struct ha_config *config)
 			       json_object_new_int64(config->retry_interval));
 	json_object_object_add(root, "ha_only", json_object_new_boolean(config->ha_only));
 	json_object_object_add(root, "log", log);
+	if (config->replay_max != HA_REPLAY_MAX)
+		json_object_object_add(root, "replay_max",
+				       json_object_new_int64((int64_t)config->replay_max));
+	if (*config->metrics_path) {
+		json_object *metrics = json_object_new_object();
+
+		json_object_object_add(metrics, "path",
+				       json_object_new_string(config->metrics_path));
+		json_object_object_add(metrics, "interval",
+				       json_object_new_int64(config->metrics_interval));
+		json_object_object_add(root, "metrics", metrics);
+	}
 	json_object_object_add(root, "groups", groups);
 	text = json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
 					      JSON_C_TO_STRING_SPACED |

@@ -36,9 +36,15 @@ static void config_main(void *arg)
 {
 	struct ha *ha = arg;
 
-	while (!atomic_load(&ha->stopping))
-		if (ha->env->ops->config_watch(ha->env, WATCH_MAX_MS))
+	while (!atomic_load(&ha->stopping)) {
+		uint64_t next = ha_metrics_due(ha), now = ha_now(ha);
+		unsigned int ms = WATCH_MAX_MS;
+
+		if (next < now + WATCH_MAX_MS * UINT64_C(1000))
+			ms = next > now ? (unsigned int)((next - now + 999) / 1000) : 0;
+		if (ha->env->ops->config_watch(ha->env, ms))
 			ha_config_reload(ha);
+	}
 }
 
 static int start_threads(struct ha *ha)
@@ -135,6 +141,7 @@ void ha_close(struct ha *ha)
 	if (!ha)
 		return;
 	stop_threads(ha);
+	ha_metrics_end(ha);
 	/* A context takes its login and sessions along. */
 	free_engine(ha);
 }
@@ -168,6 +175,7 @@ void ha_poll(struct ha *ha)
 	ha->polled_at = now;
 	ha_unlock(ha, &ha->lock);
 	ha_config_reload(ha);
+	ha_metrics_due(ha);
 	event = bus->ops->watch(bus, 0);
 	if (event || atomic_exchange(&ha->relist, false))
 		ha_devices_refresh(ha, event);

@@ -185,13 +185,13 @@ static bool is_active(struct ha_token *token, struct ha_op *op)
 }
 
 /* Remember one input and how much came of it; beyond the limit there is no way back. */
-static void keep_part(struct ha_op *op, bool is_key, const void *data, size_t len, size_t given)
+static void keep_part(struct ha_token *token, struct ha_op *op, bool is_key, const void *data, size_t len, size_t given)
 {
 	struct ha_part *part = NULL;
 
 	if (!op->replay)
 		return;
-	if (op->kept + len <= HA_REPLAY_MAX)
+	if (op->kept + len <= token->replay_max)
 		part = malloc(sizeof(*part) + len);
 	if (!part) {
 		struct ha_part *next;
@@ -324,6 +324,7 @@ static CK_RV op_step(struct ha_token *token, uint32_t session, enum pciehsm_func
 				return rv;
 		}
 		atomic_fetch_add(&op->conn->member->outstanding, 1);
+		atomic_fetch_add_explicit(&op->conn->member->commands, 1, memory_order_relaxed);
 		rv = step(op->conn, session, fn, arg);
 		atomic_fetch_sub(&op->conn->member->outstanding, 1);
 		if (!op_lost(op, rv))
@@ -362,7 +363,7 @@ CK_RV ha_crypt_update(struct ha_token *token, uint32_t session, enum pciehsm_fun
 		return CKR_OPERATION_NOT_INITIALIZED;
 	rv = op_step(token, session, fn, op, step_update, &u);
 	if (rv == CKR_OK)
-		keep_part(op, false, in, in_len, *u.out_len);
+		keep_part(token, op, false, in, in_len, *u.out_len);
 	else if (rv != CKR_BUFFER_TOO_SMALL)
 		ha_op_end(op);
 	return rv;
@@ -419,7 +420,7 @@ CK_RV ha_digest_key(struct ha_token *token, uint32_t session, const struct ha_ou
 		return CKR_OPERATION_NOT_INITIALIZED;
 	rv = op_step(token, session, PCIEHSM_FN_DIGEST, op, step_key, &ouid);
 	if (rv == CKR_OK)
-		keep_part(op, true, &ouid, sizeof(ouid), 0);
+		keep_part(token, op, true, &ouid, sizeof(ouid), 0);
 	else
 		ha_op_end(op);
 	return rv;

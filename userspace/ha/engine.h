@@ -93,6 +93,8 @@ struct ha_member {
 	char			serial[25];
 	atomic_uint		outstanding;
 	atomic_uint		sick;		/* bad answers in a row */
+	_Atomic uint64_t	commands;	/* given to it, ever */
+	_Atomic uint64_t	failures;	/* of these, by its fault */
 	/* the rest under token->lock */
 	bool			listed;		/* in the configuration now */
 	bool			standby;
@@ -103,6 +105,7 @@ struct ha_member {
 	enum ha_member_state	state;
 	char			reason[128];
 	struct ha_conn		*conn;		/* NULL when down or refused */
+	uint64_t		returns;	/* how often it became alive */
 	bool			was_alive;	/* since it was added or the engine opened */
 	uint64_t		dirty;		/* writes that it missed, counted */
 	uint64_t		refused_gen;	/* the login whose password it refused */
@@ -190,6 +193,8 @@ struct ha_token {
 	bool			enhanced;	/* the login outlives the loss of all members */
 	int			retry_count;
 	uint64_t		retry_interval;
+	size_t			replay_max;
+	_Atomic uint64_t	conflicts;	/* objects that had been changed on two sides */
 	struct ha_member	*members[HA_MAX_MEMBERS];
 	unsigned int		n_members;
 	struct ha_member	**known;	/* all that ever were */
@@ -237,6 +242,8 @@ struct ha {
 	atomic_bool		stopping;
 	atomic_bool		relist;
 	uint64_t		polled_at;	/* without threads: last look around */
+	_Atomic uint64_t	next_metrics;
+	char			metrics_dir[256];	/* reload_lock: where they were written */
 	struct ha_thread	*bus_thread;
 	struct ha_thread	*config_thread;
 	struct ha_thread	**probes;	/* of ha_group_status(), to be joined */
@@ -309,6 +316,13 @@ void ha_log(struct ha *ha, enum ha_log_code code, const char *fmt, ...)
 /** ha_log_config() - record what an edit of the configuration changed */
 void ha_log_config(struct ha *ha, const struct ha_config *before,
 		   const struct ha_config *after);
+
+/* ---- metrics.c ---- */
+
+/** ha_metrics_due() - write this process's metrics if it is time. Return: when it is again */
+uint64_t ha_metrics_due(struct ha *ha);
+/** ha_metrics_end() - take them away with the process */
+void ha_metrics_end(struct ha *ha);
 
 /* ---- secret.c ---- */
 

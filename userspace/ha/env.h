@@ -66,6 +66,9 @@ struct ha_cond {
  * @log:	append one record (a line with its end) to the HA log in directory
  *		@dir; once the file is longer than @max_length it is renamed and a
  *		new one is begun. Return: 0 or -errno
+ * @metrics:	replace this process's metrics in directory @dir, whole or not at all; @text
+ *		is NULL: remove them. Those of processes that have ended go, too.
+ *		Return: 0 or -errno
  */
 struct ha_env_ops {
 	uint64_t (*now)(struct ha_env *env);
@@ -97,6 +100,7 @@ struct ha_env_ops {
 	void (*config_unlock)(struct ha_env *env, void *lock);
 
 	int (*log)(struct ha_env *env, const char *dir, size_t max_length, const char *record);
+	int (*metrics)(struct ha_env *env, const char *dir, const char *text);
 };
 
 /**

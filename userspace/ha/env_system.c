@@ -194,6 +194,7 @@ static const struct ha_env_ops system_ops = {
 	.config_write = ha_files_config_write,
 	.config_unlock = ha_files_config_unlock,
 	.log = ha_files_log,
+	.metrics = ha_files_metrics,
 };
 
 int ha_env_system_over(struct pciehsm_bus *bus, const char *config, struct ha_env **env)

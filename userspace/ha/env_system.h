@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Between the two files of the real environment: env_system.c and env_files.c. */
+/* Between the files of the real environment: env_system.c, env_files.c and env_metrics.c. */
 #ifndef PCIEHSM_HA_ENV_SYSTEM_H
 #define PCIEHSM_HA_ENV_SYSTEM_H
 
@@ -37,5 +37,6 @@ int ha_files_config_lock(struct ha_env *env, void **lock);
 int ha_files_config_write(struct ha_env *env, void *lock, const char *text, size_t len);
 void ha_files_config_unlock(struct ha_env *env, void *lock);
 int ha_files_log(struct ha_env *env, const char *dir, size_t max_length, const char *record);
+int ha_files_metrics(struct ha_env *env, const char *dir, const char *text);
 
 #endif /* PCIEHSM_HA_ENV_SYSTEM_H */

@@ -229,7 +229,7 @@ CK_RV ha_crypt(struct ha_token *token, uint32_t session, enum pciehsm_function f
 	       void *out, size_t *out_len);
 /*
  * Multi-part operations stay on one member; when it is lost, they are begun again
- * on another from what the engine kept of their input (HA_REPLAY_MAX), else
+ * on another from what the engine kept of their input (struct ha_config: @replay_max), else
  * they end with CKR_DEVICE_ERROR.
  */
 CK_RV ha_crypt_init(struct ha_token *token, uint32_t session, enum pciehsm_function fn,
@@ -242,7 +242,8 @@ CK_RV ha_crypt_cancel(struct ha_token *token, uint32_t session, enum pciehsm_fun
 CK_RV ha_digest_key(struct ha_token *token, uint32_t session, const struct ha_ouid *key);
 CK_RV ha_random(struct ha_token *token, void *out, size_t len);
 
-#define HA_REPLAY_MAX		(1U << 20)
+#define HA_REPLAY_MAX		(1U << 20)	/* unless the configuration says otherwise */
+#define HA_REPLAY_LIMIT		(1U << 30)	/* what it may say at most */
 
 /** ha_mechanisms() - what every member can do; *@list is freed by the caller */
 CK_RV ha_mechanisms(struct ha_token *token, struct pciehsm_mechanism_info **list, size_t *count);
@@ -285,6 +286,10 @@ struct ha_config_group {
  * @retry_count:	-1 for ever, 0 never, to 500
  * @retry_interval:	seconds, 60 to 1200
  * @generation:		one more with every change that is written
+ * @replay_max:		bytes of input that are kept of a multi-part operation, so that it can
+ *			be begun again elsewhere; to HA_REPLAY_LIMIT, 0: none
+ * @metrics_path:	directory for metrics of each process, empty: none are written
+ * @metrics_interval:	seconds, 5 to 3600
  */
 struct ha_config {
 	enum ha_recovery_mode	recovery_mode;
@@ -297,6 +302,9 @@ struct ha_config {
 	uint64_t		generation;
 	unsigned int		n_groups;
 	struct ha_config_group	groups[HA_MAX_GROUPS];
+	size_t			replay_max;
+	char			metrics_path[256];
+	unsigned int		metrics_interval;
 };
 
 /** ha_config_get() - a copy of what is in force; the caller frees it */

@@ -37,6 +37,8 @@ struct ha_member *ha_member_find(struct ha_token *token, const char *serial, boo
 	snprintf(member->reason, sizeof(member->reason), "not looked at yet");
 	atomic_init(&member->outstanding, 0);
 	atomic_init(&member->sick, 0);
+	atomic_init(&member->commands, 0);
+	atomic_init(&member->failures, 0);
 	return member;
 }
 
@@ -107,6 +109,8 @@ void ha_member_set(struct ha_member *member, enum ha_member_state state, const c
 {
 	va_list ap;
 
+	if (state == HA_MEMBER_ALIVE && member->state != state)
+		member->returns++;
 	member->state = state;
 	va_start(ap, fmt);
 	vsnprintf(member->reason, sizeof(member->reason), fmt, ap);
@@ -297,6 +301,8 @@ static void take_out(struct ha_member *member, struct ha_conn *conn, bool publis
 		ha_unlock(ha, &token->lock);
 		return;
 	}
+	if (published)
+		atomic_fetch_add(&member->failures, 1);
 	log = member->state != state || strcmp(member->reason, reason);
 	ha_member_drop(member);
 	ha_member_set(member, state, "%s", reason);

@@ -145,6 +145,7 @@ static bool pick(struct ha_call *call)
 		call->current = member->state == HA_MEMBER_ALIVE;
 		call->several = token->n_members > 1;
 		atomic_fetch_add(&member->outstanding, 1);
+		atomic_fetch_add_explicit(&member->commands, 1, memory_order_relaxed);
 	}
 	ha_unlock(token->ha, &token->lock);
 	return member;

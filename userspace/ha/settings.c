@@ -30,6 +30,9 @@ static void obey(struct ha *ha, const struct ha_config *config)
 	unsigned int i, k;
 
 	*ha->config = *config;
+	/* At once, if they are written at all: what is in force has changed. */
+	atomic_store(&ha->next_metrics, *config->metrics_path || *ha->metrics_dir ? 0 :
+		     UINT64_MAX);
 	atomic_store(&ha->log_enabled, config->log_enabled && *config->log_path);
 	for (i = 0; i < ha->n_tokens; i++) {
 		struct ha_token *token = ha->tokens[i];

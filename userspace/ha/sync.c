@@ -149,6 +149,7 @@ static void note_conflict(struct ha_conn *a, struct ha_conn *b, const struct pci
 		 is_deleted(x) ? "deleted" : "changed", a->member->serial,
 		 is_deleted(y) ? "deleted" : "changed", b->member->serial,
 		 deleted ? "" : "that of ", kept);
+	atomic_fetch_add(&token->conflicts, 1);
 	if (token->report)
 		token->report->conflicts++;
 	tell(token, 0, 0, text);

@@ -106,6 +106,7 @@ void ha_token_settings(struct ha_token *token)
 	token->enhanced = token->group && ha->config->recovery_mode == HA_RECOVERY_ENHANCED;
 	token->retry_count = ha->config->retry_count;
 	token->retry_interval = ha->config->retry_interval * SECOND;
+	token->replay_max = ha->config->replay_max;
 	ha_unlock(ha, &token->lock);
 }
 

@@ -22,6 +22,7 @@ static void says_everything(void **state)
 		"  \"recovery_mode\": \"activeEnhanced\", \"retry_count\": 500,\n"
 		"  \"retry_interval\": 61, \"ha_only\": true,\n"
 		"  \"log\": { \"enabled\": true, \"path\": \"/var/log\", \"max_length\": 2048 },\n"
+		"  \"replay_max\": 0, \"metrics\": { \"path\": \"/m\", \"interval\": 60 },\n"
 		"  \"groups\": [ { \"label\": \"my group\", \"number\": \"1154438865287\", \"slot\": 5,\n"
 		"    \"synchronize\": true, \"mincopies\": 2, \"recover\": 3, \"members\": [\n"
 		"      { \"serial\": \"154438865287\", \"drain\": true, \"weight\": 100 },\n"
@@ -39,6 +40,9 @@ static void says_everything(void **state)
 	assert_true(config->ha_only && config->log_enabled);
 	assert_string_equal(config->log_path, "/var/log");
 	assert_int_equal(config->log_max_length, 2048);
+	assert_int_equal(config->replay_max, 0);
+	assert_string_equal(config->metrics_path, "/m");
+	assert_int_equal(config->metrics_interval, 60);
 	assert_int_equal(config->n_groups, 1);
 	assert_string_equal(config->groups[0].label, "my group");
 	assert_true(config->groups[0].synchronize);
@@ -72,6 +76,8 @@ static void has_defaults(void **state)
 	assert_int_equal(config->retry_interval, 60);
 	assert_false(config->ha_only);
 	assert_int_equal(config->n_groups, 0);
+	assert_int_equal(config->replay_max, HA_REPLAY_MAX);
+	assert_string_equal(config->metrics_path, "");
 	free(config);
 }
 
@@ -95,6 +101,11 @@ static void explains_errors(void **state)
 		{ "{ \"version\": 1, \"recovery_mode\": \"active\" }", "activeEnhanced" },
 		{ "{ \"version\": 1, \"log\": { \"path\": \"log\" } }", "log.path" },
 		{ "{ \"version\": 1, \"log\": { \"max_length\": 10 } }", "log.max_length" },
+		{ "{ \"version\": 1, \"replay_max\": -1 }", "\"replay_max\"" },
+		{ "{ \"version\": 1, \"replay_max\": 1073741825 }", "\"replay_max\"" },
+		{ "{ \"version\": 1, \"metrics\": { \"path\": \"m\" } }", "metrics.path" },
+		{ "{ \"version\": 1, \"metrics\": { \"interval\": 4 } }", "metrics.interval" },
+		{ "{ \"version\": 1, \"metrics\": { \"file\": \"/m\" } }", "\"metrics.file\" is not known" },
 		{ "{ \"version\": 1, \"groups\": [ 1 ] }", "groups[0]" },
 		{ GROUP_TEXT("\"members\": []"), "groups[0].members is empty" },
 		{ GROUP_TEXT("\"members\": [ { \"serial\": \"x\" } ]"), "groups[0].members[0].serial" },
