@@ -82,6 +82,16 @@
 #define CKM_AES_KEY_WRAP_KWP		0x0000210bUL
 #endif
 
+/* ---- sessions whose calls do not wait (3.2) ---- */
+
+#ifndef CKF_ASYNC_SESSION
+#define CKF_ASYNC_SESSION		0x00000008UL
+#define CKF_ASYNC_SESSION_SUPPORTED	0x04000000UL
+#endif
+#ifndef CKR_SESSION_ASYNC_NOT_SUPPORTED
+#define CKR_SESSION_ASYNC_NOT_SUPPORTED	0x00000205UL
+#endif
+
 /* ---- parameters ---- */
 
 #ifndef CKZ_DATA_SPECIFIED
