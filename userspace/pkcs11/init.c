@@ -32,6 +32,11 @@ static struct {
 	bool		atfork;
 	struct ha	*ha;
 	struct ha_env	*env;
+	/* The application's lock, where it has the module use no other for its threads */
+	void		*app_mutex;
+	CK_LOCKMUTEX	app_lock;
+	CK_UNLOCKMUTEX	app_unlock;
+	CK_DESTROYMUTEX	app_destroy;
 	struct counter	calls[N_COUNTERS];
 } module = {
 	.lock		= PTHREAD_MUTEX_INITIALIZER,
@@ -39,17 +44,7 @@ static struct {
 	.idle		= PTHREAD_COND_INITIALIZER,
 };
 
-struct ha *module_enter(unsigned long key)
-{
-	/* Count first, look then: C_Finalize does it the other way round. */
-	atomic_fetch_add(&module.calls[key % N_COUNTERS].n, 1);
-	if (module.state == STATE_READY)
-		return module.ha;
-	module_leave(key);
-	return NULL;
-}
-
-void module_leave(unsigned long key)
+static void count_down(unsigned long key)
 {
 	atomic_fetch_sub(&module.calls[key % N_COUNTERS].n, 1);
 	if (module.state == STATE_CLOSING) {
@@ -57,6 +52,40 @@ void module_leave(unsigned long key)
 		pthread_cond_broadcast(&module.idle);
 		pthread_mutex_unlock(&module.idle_lock);
 	}
+}
+
+/*
+ * The application's lock is taken before any of the module's own, and held for the whole
+ * call: so its threads never wait for each other in a lock that it has not given.
+ */
+void module_resume(void)
+{
+	if (module.app_mutex)
+		module.app_lock(module.app_mutex);
+}
+
+void module_pause(void)
+{
+	if (module.app_mutex)
+		module.app_unlock(module.app_mutex);
+}
+
+struct ha *module_enter(unsigned long key)
+{
+	/* Count first, look then: C_Finalize does it the other way round. */
+	atomic_fetch_add(&module.calls[key % N_COUNTERS].n, 1);
+	if (module.state != STATE_READY) {
+		count_down(key);
+		return NULL;
+	}
+	module_resume();
+	return module.ha;
+}
+
+void module_leave(unsigned long key)
+{
+	module_pause();
+	count_down(key);
 }
 
 bool module_closing(void)
@@ -92,6 +121,7 @@ static void in_child(void)
 	module.state = STATE_OFF;
 	module.ha = NULL;
 	module.env = NULL;
+	module.app_mutex = NULL;
 	sessions_forget();
 	tokens_forget();
 	if (ha)
@@ -112,12 +142,34 @@ static CK_RV check_args(const CK_C_INITIALIZE_ARGS *args, unsigned int *flags)
 		    !!args->UnlockMutex;
 	if (callbacks && callbacks != 4)
 		return CKR_ARGUMENTS_BAD;
-	/* Locks are the system's. Who wants none but its own can not be served. */
-	if (callbacks && !(args->flags & CKF_OS_LOCKING_OK))
-		return CKR_CANT_LOCK;
 	if (args->flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS)
 		*flags = HA_OPEN_NO_THREADS;
 	return CKR_OK;
+}
+
+/* The system's locks, unless the application has given its own and not allowed those. */
+static CK_RV take_app_mutex(const CK_C_INITIALIZE_ARGS *args)
+{
+	void *mutex = NULL;
+	CK_RV rv;
+
+	if (!args || !args->CreateMutex || args->flags & CKF_OS_LOCKING_OK)
+		return CKR_OK;
+	rv = args->CreateMutex(&mutex);
+	if (rv != CKR_OK || !mutex)
+		return rv == CKR_HOST_MEMORY ? rv : CKR_CANT_LOCK;
+	module.app_lock = args->LockMutex;
+	module.app_unlock = args->UnlockMutex;
+	module.app_destroy = args->DestroyMutex;
+	module.app_mutex = mutex;
+	return CKR_OK;
+}
+
+static void drop_app_mutex(void)
+{
+	if (module.app_mutex)
+		module.app_destroy(module.app_mutex);
+	module.app_mutex = NULL;
 }
 
 static CK_RV start(unsigned int flags)
@@ -155,7 +207,12 @@ CK_RV C_Initialize(void *init_args)
 	if (rv == CKR_OK)
 		rv = check_args(init_args, &flags);
 	if (rv == CKR_OK)
+		rv = take_app_mutex(init_args);
+	if (rv == CKR_OK) {
 		rv = start(flags);
+		if (rv != CKR_OK)
+			drop_app_mutex();
+	}
 	pthread_mutex_unlock(&module.lock);
 	return rv;
 }
@@ -182,6 +239,7 @@ CK_RV C_Finalize(void *reserved)
 	tokens_free();
 	ha_close(module.ha);
 	ha_env_free(module.env);
+	drop_app_mutex();
 	module.ha = NULL;
 	module.env = NULL;
 	module.state = STATE_OFF;

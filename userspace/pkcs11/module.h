@@ -6,7 +6,8 @@
  * here is what PKCS#11 has and a card has not: slots, sessions, object handles, and
  * operations that were begun and not used yet. So a call costs one message at most.
  *
- * Locks, in this order; none but the first two is held across a call of the engine:
+ * Locks, in this order; none but the first three is held across a call of the engine:
+ *   the application's, where C_Initialize was given one and no leave to use the system's
  *   a session's   calls on one session are one after the other
  *   token->login  logins and logouts of a token
  *   token->lock   its counts and its state
@@ -42,6 +43,10 @@ struct ha_env;
  */
 struct ha *module_enter(unsigned long key);
 void module_leave(unsigned long key);
+
+/** module_pause() - let other calls of the application begin while this one only waits */
+void module_pause(void);
+void module_resume(void);
 
 /** module_closing() - is C_Finalize waiting for this call to end? */
 bool module_closing(void);

@@ -268,6 +268,9 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
 		rv = CKR_ARGUMENTS_BAD;
 	else if (!(flags & CKF_SERIAL_SESSION))
 		rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+	else if (flags & CKF_ASYNC_SESSION)
+		/* PKCS#11 3.2, 5.6.1: tokens without CKF_ASYNC_SESSION_SUPPORTED */
+		rv = CKR_SESSION_ASYNC_NOT_SUPPORTED;
 	else
 		rv = token_find(ha, slot, &token);
 	if (rv == CKR_OK)

@@ -261,7 +261,9 @@ CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, void *reserved)
 		return CKR_ARGUMENTS_BAD;
 	}
 	do {
+		module_pause();
 		ret = ha_wait_slot_event(ha, block ? WAIT_MS : 0, &id);
+		module_resume();
 		if (module_closing())
 			rv = CKR_CRYPTOKI_NOT_INITIALIZED;
 		else if (!ret)

@@ -24,12 +24,9 @@ static void initialize_arguments(void **state)
 	args.DestroyMutex = (CK_DESTROYMUTEX)abort;
 	args.LockMutex = (CK_LOCKMUTEX)abort;
 	args.UnlockMutex = (CK_UNLOCKMUTEX)abort;
-	/* They need not be used when the system's locks will do, and else they would have to. */
+	/* They need not be used when the system's locks will do (test-scale.c). */
 	OK(p11->C_Initialize(&args));
 	OK(p11->C_Finalize(NULL));
-	args.flags = 0;
-	IS(CKR_CANT_LOCK, p11->C_Initialize(&args));
-	IS(CKR_CRYPTOKI_NOT_INITIALIZED, p11->C_Finalize(NULL));
 	args = (CK_C_INITIALIZE_ARGS){ .flags = CKF_LIBRARY_CANT_CREATE_OS_THREADS };
 	OK(p11->C_Initialize(&args));
 	OK(p11->C_Finalize(NULL));
@@ -196,6 +193,8 @@ static void sessions(void **state)
 
 	(void)state;
 	IS(CKR_SESSION_PARALLEL_NOT_SUPPORTED, p11->C_OpenSession(slot, 0, NULL, NULL, &ro));
+	IS(CKR_SESSION_ASYNC_NOT_SUPPORTED,
+	   p11->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_ASYNC_SESSION, NULL, NULL, &ro));
 	IS(CKR_ARGUMENTS_BAD, p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, NULL));
 	IS(CKR_SLOT_ID_INVALID, p11->C_OpenSession(42, CKF_SERIAL_SESSION, NULL, NULL, &ro));
 	OK(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &ro));
@@ -333,26 +332,6 @@ static void password_of_somebody_else(void **state)
 	bus->ops->close(bus);
 }
 
-static void ten_thousand_sessions(void **state)
-{
-	CK_SESSION_HANDLE *s = calloc(10000, sizeof(*s));
-	CK_SESSION_INFO info;
-	int i;
-
-	(void)state;
-	for (i = 0; i < 10000; i++)
-		s[i] = session();
-	OK(p11->C_Login(s[5000], CKU_USER, (CK_BYTE *)CO_PIN, strlen(CO_PIN)));
-	for (i = 0; i < 10000; i++) {
-		OK(p11->C_GetSessionInfo(s[i], &info));
-		assert_int_equal(info.state, CKS_RW_USER_FUNCTIONS);
-	}
-	for (i = 0; i < 10000; i += 2)
-		OK(p11->C_CloseSession(s[i]));
-	OK(p11->C_CloseAllSessions(slot));
-	free(s);
-}
-
 static void legacy_functions(void **state)
 {
 	CK_SESSION_HANDLE s = session();
@@ -404,7 +383,6 @@ int main(void)
 		IN_MODULE(security_officer),
 		IN_MODULE(set_pin),
 		IN_MODULE(password_of_somebody_else),
-		IN_MODULE(ten_thousand_sessions),
 		IN_MODULE(legacy_functions),
 		IN_MODULE(randomness),
 	};
