@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -136,6 +137,19 @@ static inline double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* Note what the driver promises at most for one call on this file, if it is more. */
+static inline void note_bound(int fd, atomic_uint *bound)
+{
+	struct pciehsm_ioc_info info = { .size = sizeof(info) };
+	unsigned int ms, old = *bound;
+
+	if (ioctl(fd, PCIEHSM_IOC_INFO, &info))
+		return;
+	ms = info.timeout_ms + info.recovery_ms;
+	while (ms > old && !atomic_compare_exchange_weak(bound, &old, ms))
+		;
 }
 
 /* As Security Officer, through an open card node. Return a CKR_* or 0x1000000 + errno. */

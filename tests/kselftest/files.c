@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 
 #include "common.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CONTEXTS 64
 
@@ -101,9 +101,11 @@ TEST_F(node, read_signal)
 
 	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, 0));
-	ualarm(200000, 0);
+	/* Again and again: the first may come before the read does. */
+	ualarm(200000, 200000);
 	EXPECT_EQ(-1, read(self->fd, &event, sizeof(event)));
 	EXPECT_EQ(EINTR, errno);
+	ualarm(0, 0);
 }
 
 /* Signals that do not kill do not end a command that was sent. */
@@ -122,7 +124,7 @@ TEST_F(node, msg_signals)
 		interrupted += !!err;
 	}
 	ualarm(0, 0);
-	EXPECT_GT(400, interrupted);
+	EXPECT_GT(500, interrupted);
 }
 
 TEST_F(node, proc)
@@ -261,7 +263,7 @@ TEST_F(node, context_killed)
 		 * A command that it left behind holds its context until the card has
 		 * answered, which is soon but not at once.
 		 */
-		for (begun = now(); now() - begun < 5; usleep(10000)) {
+		for (begun = now(); now() - begun < 60; usleep(10000)) {
 			n = fill(self->name, fds, CONTEXTS);
 			ASSERT_LE(0, n);
 			empty(fds, n);
@@ -291,7 +293,7 @@ static void *open_close(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(node, context_threads, 120)
+TEST_F(node, context_threads)
 {
 	enum { THREADS = 16 };
 	struct opener openers[THREADS];

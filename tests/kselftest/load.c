@@ -49,19 +49,6 @@ static void account(double begun, int err)
 		atomic_fetch_add(&errors[err < MAX_ERRNO ? err : 0], 1);
 }
 
-/* What the driver promises at most for one call. */
-static void note_bound(int fd)
-{
-	struct pciehsm_ioc_info info = { .size = sizeof(info) };
-	unsigned int ms, old = bound;
-
-	if (ioctl(fd, PCIEHSM_IOC_INFO, &info))
-		return;
-	ms = info.timeout_ms + info.recovery_ms;
-	while (ms > old && !atomic_compare_exchange_weak(&bound, &old, ms))
-		;
-}
-
 static int message(struct thread *t, int fd, struct request *req, unsigned char *out,
 		   uint32_t size)
 {
@@ -100,7 +87,7 @@ static void *run(void *arg)
 				usleep(5000);
 				continue;
 			}
-			note_bound(fd);
+			note_bound(fd, &bound);
 		}
 		begun = now();
 		switch (rand_r(&t->seed) % 8) {

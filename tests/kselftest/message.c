@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "common.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define GARBAGE	77	/* no enum pciehsm_outcome */
 
@@ -522,7 +522,7 @@ static void *work(void *arg)
 }
 
 /* More callers than slots in a queue, each with its own answers. */
-TEST_F_TIMEOUT(node, msg_threads, 120)
+TEST_F(node, msg_threads)
 {
 	enum { THREADS = 150 };
 	struct worker workers[THREADS];

@@ -2,13 +2,13 @@
 /*
  * uload: keep a card busy through io_uring, and see that every command is answered.
  *
- *   uload [-q DEPTH] [-t THREADS] [-s SECONDS] [-m MS] [-e ERRNO,...] [-l MS] NODE...
+ *   uload [-q DEPTH] [-t THREADS] [-s SECONDS] [-m MS] [-b] [-e ERRNO,...] [-l MS] NODE...
  *   uload -x [-q DEPTH] [-l MS] NODE
  *
  * Each thread has a ring and one of the nodes, and DEPTH commands in flight: null
  * commands, small and large messages, in registered and in plain memory. A node that
  * goes away is opened again when it is back. Ends after SECONDS or at SIGTERM, and
- * prints one line like load's; -m and -e, and the exit status, as load has them. -l is
+ * prints one line like load's; -m, -b and -e, and the exit status, as load has them. -l is
  * the timeout of each command.
  *
  * -x: submits DEPTH commands, closes the file and the ring, prints "closed" and waits to
@@ -23,6 +23,7 @@ enum { MAX_ERRNO = 256, MAX_THREADS = 64, MAX_DEPTH = 256, ROOM = 65536 };
 
 static atomic_bool stop;
 static atomic_ulong calls, wrong;
+static atomic_uint bound;
 static atomic_ulong errors[MAX_ERRNO];
 static _Atomic double longest;
 static unsigned int depth = 32, timeout_ms;
@@ -109,7 +110,9 @@ static int open_node(struct thread *t)
 		/* ENXIO: between the node's removal and that of its name. */
 		account(begun, errno == ENOENT || errno == ENXIO ? ENODEV : errno);
 		usleep(5000);
+		return fd;
 	}
+	note_bound(fd, &bound);
 	return fd;
 }
 
@@ -200,12 +203,13 @@ int main(int argc, char **argv)
 {
 	static struct thread threads[MAX_THREADS];
 	unsigned int n = 2, i, seconds = 0, limit = 0;
-	bool allowed[MAX_ERRNO] = { 0 }, check = false, leaving = false;
+	bool allowed[MAX_ERRNO] = { 0 }, check = false, bounded = false;
+	bool leaving = false;
 	unsigned long good;
 	int opt, status = 0;
 	char *word;
 
-	while ((opt = getopt(argc, argv, "q:t:s:m:e:l:x")) != -1) {
+	while ((opt = getopt(argc, argv, "q:t:s:m:be:l:x")) != -1) {
 		switch (opt) {
 		case 'q':
 			depth = atoi(optarg);
@@ -218,6 +222,9 @@ int main(int argc, char **argv)
 			break;
 		case 'm':
 			limit = atoi(optarg);
+			break;
+		case 'b':
+			bounded = true;
 			break;
 		case 'e':
 			check = true;
@@ -235,7 +242,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind == argc || !n || n > MAX_THREADS || !depth || depth > MAX_DEPTH) {
-		fprintf(stderr, "usage: uload [-q DEPTH] [-t THREADS] [-s SECONDS] [-m MS] [-e ERRNO,...] [-l MS] [-x] NODE...\n");
+		fprintf(stderr, "usage: uload [-q DEPTH] [-t THREADS] [-s SECONDS] [-m MS] [-b] [-e ERRNO,...] [-l MS] [-x] NODE...\n");
 		return 2;
 	}
 	if (leaving)
@@ -262,8 +269,12 @@ int main(int argc, char **argv)
 		if (check && !allowed[i])
 			status = 1;
 	}
-	printf(", %lu wrong, longest %.0f ms\n", wrong, longest * 1000);
-	if (wrong || !good || (limit && longest * 1000 > limit))
+	printf(", %lu wrong, longest %.0f ms", wrong, longest * 1000);
+	if (bounded)
+		printf(" of %u", bound);
+	printf("\n");
+	if (wrong || !good || (limit && longest * 1000 > limit) ||
+	    (bounded && longest * 1000 > bound))
 		status = 1;
 	return status;
 }
