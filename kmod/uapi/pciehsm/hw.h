@@ -141,6 +141,11 @@ enum pciehsm_fatal {
 	PCIEHSM_FATAL_DOORBELL		= 3,	/* a tail or head outside its ring */
 	PCIEHSM_FATAL_FIRMWARE		= 4,	/* the firmware stopped */
 	PCIEHSM_FATAL_STORE		= 5,	/* the store can not be opened */
+	/*
+	 * The machine was migrated, or its state loaded: what was in the card's
+	 * volatile memory (queues, contexts) did not come along. The store did.
+	 */
+	PCIEHSM_FATAL_MIGRATED		= 6,
 };
 
 /*
