@@ -54,6 +54,12 @@ void pciehsm_fault_regions_init(PciehsmState *s)
     pciehsm_gone_region(s, &s->bar2, &s->msix_gone, "pciehsm-msix-gone");
 }
 
+void pciehsm_fault_regions_update(PciehsmState *s)
+{
+    memory_region_set_enabled(&s->regs_gone, s->gone);
+    memory_region_set_enabled(&s->msix_gone, s->gone);
+}
+
 void pciehsm_fault_regions_exit(PciehsmState *s)
 {
     memory_region_del_subregion(&s->bar0, &s->regs_gone);
@@ -123,8 +129,7 @@ static void pciehsm_set_gone(Object *obj, bool gone, Error **errp)
         /* As from power-on. */
         pci_device_reset(PCI_DEVICE(s));
     }
-    memory_region_set_enabled(&s->regs_gone, gone);
-    memory_region_set_enabled(&s->msix_gone, gone);
+    pciehsm_fault_regions_update(s);
     pciehsm_link_event(s, !gone);
 }
 

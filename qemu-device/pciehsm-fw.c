@@ -50,6 +50,8 @@ struct PciehsmFw {
 
     QemuRecMutex lock;
     QEMUBH *bh;                         /* NULL: nobody listens any more */
+    bool waiting;                       /* for @back */
+    QemuSemaphore back;                 /* a job has returned */
     PciehsmJobList out;                 /* in other threads' hands */
     PciehsmJobList returned;
     PciehsmEvent events[PCIEHSM_EVENT_QUEUE];
@@ -194,6 +196,10 @@ static void pciehsm_job_return(PciehsmJob *job)
      */
     if (first && fw->bh) {
         qemu_bh_schedule(fw->bh);
+    }
+    if (fw->waiting) {
+        fw->waiting = false;
+        qemu_sem_post(&fw->back);
     }
     qemu_rec_mutex_unlock(&fw->lock);
 }
@@ -353,6 +359,29 @@ PciehsmJob *pciehsm_fw_returned(PciehsmFw *fw)
     return job;
 }
 
+bool pciehsm_fw_wait(PciehsmFw *fw, int ms)
+{
+    bool back;
+
+    qemu_rec_mutex_lock(&fw->lock);
+    back = !QTAILQ_EMPTY(&fw->returned);
+    fw->waiting = !back;
+    qemu_rec_mutex_unlock(&fw->lock);
+    if (back || qemu_sem_timedwait(&fw->back, ms) == 0) {
+        return true;
+    }
+
+    qemu_rec_mutex_lock(&fw->lock);
+    back = !fw->waiting;
+    fw->waiting = false;
+    qemu_rec_mutex_unlock(&fw->lock);
+    if (back) {
+        /* It came after all, and has posted. */
+        qemu_sem_wait(&fw->back);
+    }
+    return back;
+}
+
 unsigned pciehsm_fw_busy(PciehsmFw *fw)
 {
     return fw->num_out;
@@ -440,6 +469,7 @@ static void pciehsm_fw_shut(PciehsmFw *fw)
 
     qemu_mutex_destroy(&fw->queue_lock);
     qemu_rec_mutex_destroy(&fw->lock);
+    qemu_sem_destroy(&fw->back);
     free(fw->store);
     g_free(fw);
 }
@@ -464,6 +494,12 @@ void pciehsm_fw_close(PciehsmFw *fw)
     pciehsm_fw_detach(fw);
     qemu_thread_create(&thread, "pciehsm-close", pciehsm_fw_closer, fw,
                        QEMU_THREAD_DETACHED);
+}
+
+void pciehsm_fw_close_wait(PciehsmFw *fw)
+{
+    pciehsm_fw_detach(fw);
+    pciehsm_fw_shut(fw);
 }
 
 /*
@@ -549,6 +585,7 @@ PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
     pciehsm_fw_await_closing(config->store);
     qemu_rec_mutex_init(&fw->lock);
     qemu_mutex_init(&fw->queue_lock);
+    qemu_sem_init(&fw->back, 0);
     QTAILQ_INIT(&fw->out);
     QTAILQ_INIT(&fw->returned);
     fw->bh = bh;
@@ -560,6 +597,7 @@ PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
         error_setg(errp, "%s", error);
         qemu_mutex_destroy(&fw->queue_lock);
         qemu_rec_mutex_destroy(&fw->lock);
+        qemu_sem_destroy(&fw->back);
         g_free(fw);
         return NULL;
     }

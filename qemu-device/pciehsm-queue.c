@@ -422,10 +422,25 @@ static void pciehsm_interrupt(PciehsmState *s)
     }
 }
 
+void pciehsm_drain(PciehsmState *s)
+{
+    s->draining = true;
+    pciehsm_collect(s);
+    if (pciehsm_may_dma(s)) {
+        pciehsm_post(s);
+    }
+    pciehsm_interrupt(s);
+    s->draining = false;
+}
+
 void pciehsm_work(void *opaque)
 {
     PciehsmState *s = opaque;
 
+    /* Switched off, while the store is another's */
+    if (!s->fw) {
+        return;
+    }
     pciehsm_collect(s);
     if (!pciehsm_may_dma(s)) {
         return;

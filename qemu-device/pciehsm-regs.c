@@ -32,7 +32,7 @@ bool pciehsm_may_dma(PciehsmState *s)
 
     return s->rdy && (s->cc & PCIEHSM_CC_EN) && !s->fatal && !s->gone &&
            (pci_get_word(pci->config + PCI_COMMAND) & PCI_COMMAND_MASTER) &&
-           pciehsm_powered(s) && runstate_is_running();
+           pciehsm_powered(s) && (runstate_is_running() || s->draining);
 }
 
 void pciehsm_fatal(PciehsmState *s, enum pciehsm_fatal why)
@@ -116,15 +116,19 @@ void pciehsm_ctrl_update(PciehsmState *s)
     if (s->ending) {
         return;
     }
-    /* Queue 0 is there exactly from the start to the stop. */
-    if (s->rdy && !s->sq[0]) {
+    /*
+     * Queue 0 is there exactly from the start to the stop, or until the card lost
+     * everything, which then is its fatal status.
+     */
+    if (s->rdy && !s->sq[0] && !s->fatal) {
         s->rdy = false;
         trace_pciehsm_ready(s->serial, false);
     }
     if (enable && !s->rdy && !s->fatal) {
         pciehsm_ctrl_start(s);
     }
-    if (s->shst == PCIEHSM_CSTS_SHST_BUSY && !pciehsm_fw_busy(s->fw)) {
+    if (s->shst == PCIEHSM_CSTS_SHST_BUSY &&
+        !(s->fw && pciehsm_fw_busy(s->fw))) {
         s->shst = PCIEHSM_CSTS_SHST_DONE;
         trace_pciehsm_shutdown(s->serial, true);
     }

@@ -36,7 +36,6 @@
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "crypto/secret_common.h"
-#include "migration/vmstate.h"
 #include "pciehsm.h"
 #include <pciehsm/fw.h>
 #include "trace.h"
@@ -142,7 +141,7 @@ static bool pciehsm_master_key(PciehsmState *s, uint8_t **key, Error **errp)
     return true;
 }
 
-static bool pciehsm_power_on(PciehsmState *s, Error **errp)
+bool pciehsm_power_on(PciehsmState *s, Error **errp)
 {
     struct hsm_fw_config config = {
         .store = s->store,
@@ -290,14 +289,6 @@ static void pciehsm_progress_tick(void *opaque)
               PCIEHSM_PROGRESS_POLL_MS);
 }
 
-/* While the machine is stopped its memory stays as it is. */
-static void pciehsm_vm_state(void *opaque, bool running, RunState state)
-{
-    if (running) {
-        pciehsm_kick(opaque);
-    }
-}
-
 static void pciehsm_reset(DeviceState *dev)
 {
     PCIDevice *pci = PCI_DEVICE(dev);
@@ -322,7 +313,9 @@ static void pciehsm_realize(PCIDevice *pci, Error **errp)
     QTAILQ_INIT(&s->held);
     s->bh = qemu_bh_new_guarded(pciehsm_work, s,
                                 &DEVICE(pci)->mem_reentrancy_guard);
-    if (!pciehsm_power_on(s, errp)) {
+    /* Where it is deferred, the machine that comes brings the card's state. */
+    s->max_msg = PCIEHSM_MSG_MAX;
+    if (!pciehsm_deferred() && !pciehsm_power_on(s, errp)) {
         qemu_bh_delete(s->bh);
         pciehsm_pci_exit(s);
         return;
@@ -338,15 +331,17 @@ static void pciehsm_exit(PCIDevice *pci)
 {
     PciehsmState *s = PCIEHSM(pci);
 
-    trace_pciehsm_exit(s->serial, pciehsm_fw_busy(s->fw));
+    trace_pciehsm_exit(s->serial, s->fw ? pciehsm_fw_busy(s->fw) : 0);
     qemu_del_vm_change_state_handler(s->vm_state);
     timer_free(s->progress_timer);
     /*
      * No command, no memory access; what the engines still do comes to nothing.
      */
     pciehsm_queues_drop(s);
-    pciehsm_fw_close(s->fw);
-    s->fw = NULL;
+    if (s->fw) {
+        pciehsm_fw_close(s->fw);
+        s->fw = NULL;
+    }
     qemu_bh_delete(s->bh);
     pciehsm_bars_exit(s);
     pciehsm_pci_exit(s);
@@ -380,12 +375,6 @@ static void pciehsm_instance_init(Object *obj)
                                        OBJ_PROP_FLAG_READ);
     }
 }
-
-/* What runs in the firmware is in no state that could be saved. */
-static const VMStateDescription pciehsm_vmstate = {
-    .name = TYPE_PCIEHSM,
-    .unmigratable = 1,
-};
 
 PCIEHSM_PROPERTIES pciehsm_properties[] = {
     DEFINE_PROP_UINT64("serial", PciehsmState, serial, 0),

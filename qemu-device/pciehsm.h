@@ -10,6 +10,7 @@
  *   pciehsm-dma.c    data descriptors
  *   pciehsm-fw.c     the firmware's threads, and the memory of messages
  *   pciehsm-fault.c  properties that make the card misbehave
+ *   pciehsm-migrate.c  saving, loading and handing over to another QEMU
  *
  * Everything but pciehsm-fw.c runs under the big QEMU lock only. Guest memory
  * is touched in one place only, the card's bottom half (pciehsm_work), and
@@ -28,6 +29,7 @@
 
 #include "qemu/bitmap.h"
 #include "qemu/queue.h"
+#include "migration/vmstate.h"
 #include "qemu/timer.h"
 #include "qom/object.h"
 #include "compat.h"
@@ -231,6 +233,7 @@ struct PciehsmState {
     uint64_t asq;
     uint64_t acq;
     bool rdy;
+    bool draining;              /* stopped to be saved: what is done is posted */
     bool ending;                /* the firmware is ending all contexts */
     bool used;                  /* a message was sent since that was done */
 
@@ -264,6 +267,21 @@ struct PciehsmState {
 
     PciehsmStats stats;
 };
+
+/* ---- pciehsm.c ---- */
+
+/** pciehsm_power_on() - open the store and switch the firmware on; may block */
+bool pciehsm_power_on(PciehsmState *s, Error **errp);
+
+/* ---- pciehsm-migrate.c ---- */
+
+extern const VMStateDescription pciehsm_vmstate;
+
+/** pciehsm_deferred() - is the store still another QEMU's? */
+bool pciehsm_deferred(void);
+
+/** pciehsm_vm_state() - the machine starts or stops; @opaque is the card */
+void pciehsm_vm_state(void *opaque, bool running, RunState state);
 
 /* ---- pciehsm-regs.c ---- */
 
@@ -301,6 +319,9 @@ void pciehsm_kick(PciehsmState *s);
 
 /** pciehsm_work() - the card's bottom half; @opaque is the card */
 void pciehsm_work(void *opaque);
+
+/** pciehsm_drain() - give the host whatever is finished; takes nothing new */
+void pciehsm_drain(PciehsmState *s);
 
 PciehsmCq *pciehsm_cq_new(PciehsmState *s, uint16_t id, dma_addr_t addr,
                           uint32_t entries, uint16_t vector);
@@ -474,6 +495,16 @@ PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
  */
 void pciehsm_fw_close(PciehsmFw *fw);
 
+/** pciehsm_fw_close_wait() - the same; the store is free when it returns */
+void pciehsm_fw_close_wait(PciehsmFw *fw);
+
+/**
+ * pciehsm_fw_wait() - wait until a job is back that nobody has taken
+ *
+ * Return: false if none came within @ms.
+ */
+bool pciehsm_fw_wait(PciehsmFw *fw, int ms);
+
 void pciehsm_fw_info(PciehsmFw *fw, struct hsm_fw_info *info);
 
 /** pciehsm_fw_busy() - how many jobs are out */
@@ -531,6 +562,9 @@ bool pciehsm_fw_event(PciehsmFw *fw, PciehsmEvent *event);
 /** pciehsm_fault_regions_init() - make what a card reads as that has gone */
 void pciehsm_fault_regions_init(PciehsmState *s);
 void pciehsm_fault_regions_exit(PciehsmState *s);
+
+/** pciehsm_fault_regions_update() - show them, or not, as s->gone says */
+void pciehsm_fault_regions_update(PciehsmState *s);
 
 /** pciehsm_withheld() - true if completions of this SQ are held back */
 static inline bool pciehsm_withheld(PciehsmState *s, uint16_t sq_id)

@@ -85,15 +85,17 @@ class Machine:
     """A QEMU with the given -device options, as a context manager.
 
     fails=True: QEMU is expected to refuse; .error is what it said.
+    incoming=True: it waits for the state of another one.
     """
 
-    def __init__(self, *devices, fails=False, objects=()):
+    def __init__(self, *devices, fails=False, objects=(), incoming=False):
         self.folder = tempfile.mkdtemp(prefix='pciehsm-device-')
         self.fails = fails
         self.error = ''
         self.events = []
         self.devices = devices
         self.objects = objects
+        self.incoming = incoming
         self.process = self.qtest = self.qmp = None
 
     def path(self, name):
@@ -115,6 +117,8 @@ class Machine:
             argv += ['-object', words]
         for words in self.devices:
             argv += ['-device', words.replace('STORE/', self.folder + '/')]
+        if self.incoming:
+            argv += ['-incoming', 'defer']
         with open(self.path('stderr'), 'w', encoding='utf-8') as stderr:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                             stdout=stderr, stderr=stderr)

@@ -168,10 +168,3 @@ def test_tamper():
         card.admin.run(HW.ADMIN_HEALTH, data_out=(out, 64, 0))
         expect('health', int.from_bytes(card.m.load(out + 4, 4), 'little'), 1)
         expect('property', card.m.get('card0', 'x-tamper'), True)
-
-
-def test_not_migratable():
-    with OneCard() as card:
-        answer = card.m.human('savevm x')
-        if 'Error' not in answer:
-            raise AssertionError(f'savevm said {answer!r}')
