@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod modules_install check-removals userspace qemu deps test-deps demo check check-kernels check-debug bench simulate fuzz vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu install uninstall deb deps test-deps demo check check-kernels check-debug check-packages bench simulate fuzz vm unit clean help
 
 all: kmod userspace qemu
 
@@ -51,6 +51,17 @@ qemu:
 	@binary=$$(qemu-device/build-qemu -j $(JOBS)) && \
 		ln -sf "$$binary" $(BUILD)/qemu-system-x86_64
 
+# Where things go: prefix, DESTDIR and the like, as packaging/Makefile has them. The
+# driver goes there as source for dkms; modules_install puts it in place for one kernel.
+install: userspace
+	+$(MAKE) --no-print-directory -C packaging install BUILD=$(BUILD)
+
+uninstall:
+	+$(MAKE) --no-print-directory -C packaging uninstall
+
+deb:
+	@packaging/build-deb
+
 deps:
 	@tests/vm/install-deps
 
@@ -72,6 +83,11 @@ check-kernels: test-deps
 check-debug: test-deps
 	$(submake) all
 	@tests/debug-kernel/check
+
+# The packages in fresh systems of Debian 12 and 13
+SUITES ?= bookworm trixie
+check-packages: test-deps
+	@tests/packages/check $(SUITES)
 
 # Each prints a table and says which bars were missed.
 bench: test-deps
@@ -112,6 +128,8 @@ help:
 	@echo 'make modules_install  install it for that kernel, with its rules for udev'
 	@echo 'make userspace  build/userspace: haadm, libpciehsm-pkcs11.so'
 	@echo 'make qemu       build/qemu-system-x86_64; slow only the first time'
+	@echo 'make install    haadm, the PKCS#11 module, the driver for dkms; DESTDIR=, prefix='
+	@echo 'make deb        Debian packages of everything, in build/deb'
 	@echo 'make demo       replace a member of an HA group under load, in a guest with two cards'
 	@echo 'make vm         a shell in a guest with two cards and the driver loaded'
 	@echo 'make check      all tests; tests/run-check NAME... for some of them'
@@ -120,6 +138,7 @@ help:
 	@echo 'make simulate   SEEDS=1000 random runs of the group engine on simulated time'
 	@echo 'make check-kernels  build the driver for the kernels of three Debian suites (as root)'
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
+	@echo 'make check-packages the Debian packages in fresh systems of Debian 12 and 13 (as root)'
 	@echo 'make bench      measure, in turns with a peer for each thing'
 	@echo 'make fuzz       look for inputs that break the firmware, TIME=seconds for each target'
 	@echo 'make deps       install the packages that building and running needs (as root)'
