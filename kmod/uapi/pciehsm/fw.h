@@ -122,7 +122,8 @@
  *        had it: REPLICA_MARK at A, B's serial, SEQ n.
  *     3. Now and then TOMBSTONES_COLLECT on each, naming all peers.
  *     4. A replica that leaves for good: REPLICA_MARK with SEQ absent forgets it. It
- *        must not come back with its contents: CLEAR or INIT it before it joins again.
+ *        must not come back with its contents: INIT it before it joins again. (CLEAR
+ *        leaves tombstones, which would delete what the others hold.)
  *   A partition that collected has another DIGEST than one that did not yet; if a host
  *   copies such a tombstone again in between, no harm is done: it is collected next time.
  *   Channels whose offer is older than the last collection end (PCIEHSM_CKR_CHANNEL):
@@ -343,6 +344,14 @@ enum pciehsm_op {
 	PCIEHSM_OP_UNWRAP		= PCIEHSM_OPC_PW(0x404),
 	/* MECHANISM, parameters, KEY, OUID, [COUNTER], TEMPLATE -> OUID, VERSION */
 	PCIEHSM_OP_DERIVE		= PCIEHSM_OPC_PW(0x405),
+	/*
+	 * MECHANISM, parameters, KEY (public), OUID, [COUNTER], TEMPLATE -> OUID, VERSION, DATA
+	 * (the ciphertext). If the OUID is there already, there is no DATA: whoever lost the
+	 * answer destroys the key and encapsulates another under another OUID.
+	 */
+	PCIEHSM_OP_ENCAPSULATE		= PCIEHSM_OPC_PW(0x406),
+	/* MECHANISM, parameters, KEY (private), DATA, OUID, [COUNTER], TEMPLATE -> OUID, VERSION */
+	PCIEHSM_OP_DECAPSULATE		= PCIEHSM_OPC_PW(0x407),
 
 	/* -- cryptography -- */
 	/*
@@ -514,6 +523,8 @@ enum pciehsm_field_id {
 	PCIEHSM_F_P_MAC_LEN		= 0x0490,	/* u32 bytes: general-length MACs */
 	PCIEHSM_F_P_CONTEXT		= 0x0491,	/* bytes: EdDSA, ML-DSA, SLH-DSA */
 	PCIEHSM_F_P_PREHASH		= 0x0492,	/* u32 0 or 1: EdDSA */
+	PCIEHSM_F_P_HEDGE		= 0x0493,	/* u32 CKH_*: ML-DSA, SLH-DSA */
+	PCIEHSM_F_P_LAST		= PCIEHSM_F_P_HEDGE,
 	/* replication */
 	PCIEHSM_F_DIGEST		= 0x0501,	/* 32 bytes */
 	PCIEHSM_F_SEQ			= 0x0502,	/* u64 */
