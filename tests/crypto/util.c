@@ -272,7 +272,8 @@ CK_RV parts(enum pciehsm_function fn, CK_ULONG mech, const struct fw_mech_params
 	    struct fw_key *key, struct fw_bytes in, const struct fw_bytes *sig, size_t step,
 	    struct fw_bytes *result)
 {
-	uint8_t *out = keep(in.len + 1024);
+	/* The longest signature is one of SLH-DSA. */
+	uint8_t *out = keep(in.len + 65536);
 	size_t done = 0, n, room, need;
 	struct fw_op *op = NULL;
 	CK_RV rv;

@@ -58,6 +58,8 @@ CK_RV op_generate_key_pair(struct call *c);
 CK_RV op_wrap(struct call *c);
 CK_RV op_unwrap(struct call *c);
 CK_RV op_derive(struct call *c);
+CK_RV op_encapsulate(struct call *c);
+CK_RV op_decapsulate(struct call *c);
 
 /* objects/crypt_ops.c */
 CK_RV op_crypt(struct call *c);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is approved: FIPS 186-5, SP 800-131A Rev. 2, SP 800-56A and SP 800-186, as far as
+ * What is approved: FIPS 186-5, SP 800-131A Rev. 2, SP 800-56A, SP 800-186 and FIPS 203 to 205, as far as
  * they speak of what is here.
  */
 #include <openssl/objects.h>
@@ -25,7 +25,8 @@ uint32_t fw_approved_flags(CK_ULONG mech)
 	const struct fw_mech_info *info = fw_mechanism_find(mech);
 	uint32_t uses = CKF_DIGEST | CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_DERIVE |
 			CKF_ENCRYPT | CKF_DECRYPT | CKF_SIGN | CKF_VERIFY | CKF_SIGN_RECOVER |
-			CKF_VERIFY_RECOVER | CKF_WRAP | CKF_UNWRAP;
+			CKF_VERIFY_RECOVER | CKF_WRAP | CKF_UNWRAP | CKF_ENCAPSULATE |
+			CKF_DECAPSULATE;
 
 	if (!info)
 		return 0;

@@ -15,11 +15,7 @@
 /* RFC 5869, 2.3 */
 #define FW_HKDF_BLOCKS	255
 
-/*
- * What the template asks for. @len: 0 if it does not say and its type leaves it open.
- */
-static CK_RV fw_derive_template(struct fw_attrs *attrs, CK_ULONG class, uint64_t *type,
-				uint64_t *len)
+CK_RV fw_derive_template(struct fw_attrs *attrs, CK_ULONG class, uint64_t *type, uint64_t *len)
 {
 	CK_RV rv;
 
@@ -49,8 +45,8 @@ static CK_RV fw_derive_template(struct fw_attrs *attrs, CK_ULONG class, uint64_t
 	return fw_attrs_want_ulong(attrs, CKA_KEY_TYPE, *type);
 }
 
-static CK_RV fw_derive_done(struct fw_attrs *attrs, CK_ULONG class, uint64_t type,
-			    const uint8_t *value, size_t len)
+CK_RV fw_derive_done(struct fw_attrs *attrs, CK_ULONG class, uint64_t type,
+		     const uint8_t *value, size_t len)
 {
 	CK_RV rv = fw_attrs_put(attrs, CKA_VALUE, value, len);
 

@@ -177,6 +177,45 @@ CK_RV fw_curve_pkey(const struct fw_curve *curve, struct fw_bytes point, struct 
 CK_RV fw_ec_public(const struct fw_curve *curve, struct fw_bytes secret,
 		   uint8_t point[FW_POINT_MAX]);
 
+/* ---- ML-KEM, ML-DSA, SLH-DSA (pqc.c) ---- */
+
+/**
+ * struct fw_pqc - a parameter set
+ * @type:	CKK_*
+ * @set:	CKP_*
+ * @name:	libcrypto's algorithm name
+ * @pub_len:	bytes of the public key
+ * @priv_len:	bytes of the private key in its expanded form
+ * @seed_len:	bytes that the private key can be made from; 0: no such
+ * @out_len:	bytes of a signature or of a ciphertext
+ */
+struct fw_pqc {
+	CK_ULONG	type;
+	CK_ULONG	set;
+	const char	*name;
+	size_t		pub_len;
+	size_t		priv_len;
+	size_t		seed_len;
+	size_t		out_len;
+};
+
+/** fw_pqc_type() - is it one of these key types? */
+bool fw_pqc_type(CK_ULONG type);
+
+/** fw_pqc_present() - has libcrypto every parameter set of this key type? */
+bool fw_pqc_present(CK_ULONG type);
+
+/**
+ * fw_pqc_set() - what CKA_PARAMETER_SET names
+ *
+ * Return: CKR_OK; CKR_TEMPLATE_INCOMPLETE, CKR_ATTRIBUTE_VALUE_INVALID,
+ * CKR_PARAMETER_SET_NOT_SUPPORTED.
+ */
+CK_RV fw_pqc_set(const struct fw_attrs *attrs, CK_ULONG type, const struct fw_pqc **pqc);
+
+/** fw_pqc_of() - the parameter set of libcrypto's key; NULL: not one of these */
+const struct fw_pqc *fw_pqc_of(const EVP_PKEY *pkey);
+
 /* ---- keys (key.c) ---- */
 
 #define FW_POOL_SLOTS	8
@@ -222,6 +261,7 @@ enum fw_tag {
  * @type:	CKK_*
  * @bits:	strength in the unit of the mechanism list times 8 for secret keys
  * @curve:	of EC, Edwards and Montgomery keys
+ * @pqc:	of ML-KEM, ML-DSA and SLH-DSA keys, whose @bits are the bytes of the public key
  * @pkey:	of asymmetric keys
  * @secret:	of secret keys: @secret_len bytes
  * @secret_len:	may be 0 only in no valid key
@@ -234,6 +274,7 @@ struct fw_key {
 	CK_ULONG			type;
 	unsigned int			bits;
 	const struct fw_curve		*curve;
+	const struct fw_pqc		*pqc;
 	EVP_PKEY			*pkey;
 	uint8_t				*secret;
 	size_t				secret_len;
@@ -252,21 +293,27 @@ void fw_ctx_give(struct fw_key *key, struct fw_ctx *ctx);
 /** fw_ctx_free() - may be NULL */
 void fw_ctx_free(struct fw_ctx *ctx);
 
-/* key_rsa.c, curve.c: from attributes, and check and completion of attributes */
+/* key_rsa.c, curve.c, pqc.c: from attributes, and check and completion of attributes */
 CK_RV fw_rsa_from_attrs(const struct fw_attrs *attrs, CK_ULONG class, EVP_PKEY **pkey);
 CK_RV fw_rsa_complete(struct fw_attrs *attrs, CK_ULONG class);
 CK_RV fw_ec_from_attrs(const struct fw_attrs *attrs, CK_ULONG class, CK_ULONG type,
 		       const struct fw_curve **curve, EVP_PKEY **pkey);
 CK_RV fw_ec_complete(struct fw_attrs *attrs, CK_ULONG class, CK_ULONG type);
+CK_RV fw_pqc_from_attrs(const struct fw_attrs *attrs, CK_ULONG class, CK_ULONG type,
+			const struct fw_pqc **pqc, EVP_PKEY **pkey);
+CK_RV fw_pqc_complete(struct fw_attrs *attrs, CK_ULONG class, CK_ULONG type);
 
 /* The material of libcrypto's key as attributes of @class, with CKA_PUBLIC_KEY_INFO */
 CK_RV fw_rsa_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
 CK_RV fw_ec_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
+CK_RV fw_pqc_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
 
 static inline CK_RV fw_pkey_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs)
 {
-	return EVP_PKEY_is_a(pkey, "RSA") ? fw_rsa_to_attrs(pkey, class, attrs)
-					  : fw_ec_to_attrs(pkey, class, attrs);
+	if (EVP_PKEY_is_a(pkey, "RSA"))
+		return fw_rsa_to_attrs(pkey, class, attrs);
+	return fw_pqc_of(pkey) ? fw_pqc_to_attrs(pkey, class, attrs) :
+				 fw_ec_to_attrs(pkey, class, attrs);
 }
 
 /** fw_ec_put_point() - CKA_EC_POINT from a bare point */
@@ -280,6 +327,25 @@ bool fw_secret_type(CK_ULONG type);
 /** fw_secret_len_check() - CKR_KEY_SIZE_RANGE if the type does not allow that length */
 CK_RV fw_secret_len_check(CK_ULONG type, size_t len);
 CK_RV fw_secret_complete(struct fw_attrs *attrs, CK_ULONG type);
+
+/** fw_key_any_material_attr() - is it material of any kind of key at all? */
+bool fw_key_any_material_attr(CK_ULONG type);
+
+/**
+ * fw_key_choice_attr() - material that a template for a new key may have, because it says
+ * which kind of key
+ */
+bool fw_key_choice_attr(CK_ULONG class, CK_ULONG key_type, CK_ULONG type);
+
+/* derive.c */
+/**
+ * fw_derive_template() - what a template for a secret asks for
+ * @len:	out: 0 if it does not say and its type leaves it open
+ */
+CK_RV fw_derive_template(struct fw_attrs *attrs, CK_ULONG class, uint64_t *type, uint64_t *len);
+/** fw_derive_done() - the secret's value, and what follows from it */
+CK_RV fw_derive_done(struct fw_attrs *attrs, CK_ULONG class, uint64_t type,
+		     const uint8_t *value, size_t len);
 
 /* Longest secret key, bytes */
 #define FW_SECRET_MAX	512
@@ -431,6 +497,8 @@ extern const struct fw_mech_ops fw_digest_ops, fw_hmac_ops, fw_cmac_ops;
 extern const struct fw_mech_ops fw_aes_ops, fw_aes_gcm_ops, fw_aes_kw_ops;
 extern const struct fw_mech_ops fw_rsa_ops, fw_rsa_hash_ops;
 extern const struct fw_mech_ops fw_ecdsa_ops, fw_ecdsa_hash_ops, fw_eddsa_ops;
+/* variant: the key type */
+extern const struct fw_mech_ops fw_pqc_sign_ops;
 
 /* variant of AES mechanisms: a mode, and this if PKCS#7 padding goes with it */
 #define FW_AES_PAD	0x100U

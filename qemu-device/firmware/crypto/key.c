@@ -62,7 +62,8 @@ static CK_RV fw_key_kind(const struct fw_attrs *attrs, CK_ULONG *class, CK_ULONG
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	/* A type that there is not, or one that does not belong to the class */
 	if (c == CKO_SECRET_KEY ? !fw_secret_type(t) :
-	    t != CKK_RSA && t != CKK_EC && t != CKK_EC_EDWARDS && t != CKK_EC_MONTGOMERY)
+	    t != CKK_RSA && t != CKK_EC && t != CKK_EC_EDWARDS && t != CKK_EC_MONTGOMERY &&
+	    !fw_pqc_type(t))
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	*class = c;
 	*type = t;
@@ -93,11 +94,14 @@ static CK_RV fw_key_load(struct fw_key *key, const struct fw_attrs *attrs)
 	}
 	if (key->type == CKK_RSA)
 		rv = fw_rsa_from_attrs(attrs, key->class, &key->pkey);
+	else if (fw_pqc_type(key->type))
+		rv = fw_pqc_from_attrs(attrs, key->class, key->type, &key->pqc, &key->pkey);
 	else
 		rv = fw_ec_from_attrs(attrs, key->class, key->type, &key->curve, &key->pkey);
 	if (rv == CKR_OK)
 		key->bits = key->curve ? key->curve->bits :
-					 (unsigned int)EVP_PKEY_get_bits(key->pkey);
+			    key->pqc ? (unsigned int)key->pqc->pub_len :
+				       (unsigned int)EVP_PKEY_get_bits(key->pkey);
 	return rv;
 }
 
@@ -250,41 +254,79 @@ void fw_ctx_give(struct fw_key *key, struct fw_ctx *ctx)
 
 /* ---- what is key material ---- */
 
+/* Which keys have it, as bits */
+#define HAS_RSA_PUB	(1U << 0)
+#define HAS_RSA_PRIV	(1U << 1)
+#define HAS_EC_PUB	(1U << 2)
+#define HAS_EC_PRIV	(1U << 3)
+#define HAS_PQC_PUB	(1U << 4)
+#define HAS_PQC_PRIV	(1U << 5)
+#define HAS_SECRET	(1U << 6)
+
 static const struct {
 	CK_ULONG	type;		/* attribute */
 	bool		secret;		/* of private and secret keys: not to be read */
-	bool		rsa_pub, rsa_priv, ec_pub, ec_priv, symmetric;
+	bool		choice;		/* says which kind of key a new one shall be */
+	unsigned int	has;
 } fw_material[] = {
-	{ CKA_MODULUS,		false, true,  true,  false, false, false },
-	{ CKA_PUBLIC_EXPONENT,	false, true,  true,  false, false, false },
-	{ CKA_PRIVATE_EXPONENT,	true,  false, true,  false, false, false },
-	{ CKA_PRIME_1,		true,  false, true,  false, false, false },
-	{ CKA_PRIME_2,		true,  false, true,  false, false, false },
-	{ CKA_EXPONENT_1,	true,  false, true,  false, false, false },
-	{ CKA_EXPONENT_2,	true,  false, true,  false, false, false },
-	{ CKA_COEFFICIENT,	true,  false, true,  false, false, false },
-	{ CKA_EC_PARAMS,	false, false, false, true,  true,  false },
-	{ CKA_EC_POINT,		false, false, false, true,  true,  false },
-	{ CKA_VALUE,		true,  false, false, false, true,  true },
+	{ CKA_MODULUS, false, false, HAS_RSA_PUB | HAS_RSA_PRIV },
+	{ CKA_PUBLIC_EXPONENT, false, false, HAS_RSA_PUB | HAS_RSA_PRIV },
+	{ CKA_PRIVATE_EXPONENT, true, false, HAS_RSA_PRIV },
+	{ CKA_PRIME_1, true, false, HAS_RSA_PRIV },
+	{ CKA_PRIME_2, true, false, HAS_RSA_PRIV },
+	{ CKA_EXPONENT_1, true, false, HAS_RSA_PRIV },
+	{ CKA_EXPONENT_2, true, false, HAS_RSA_PRIV },
+	{ CKA_COEFFICIENT, true, false, HAS_RSA_PRIV },
+	{ CKA_EC_PARAMS, false, true, HAS_EC_PUB | HAS_EC_PRIV },
+	{ CKA_EC_POINT, false, false, HAS_EC_PUB | HAS_EC_PRIV },
+	{ CKA_PARAMETER_SET, false, true, HAS_PQC_PUB | HAS_PQC_PRIV },
+	{ CKA_SEED, true, false, HAS_PQC_PRIV },
+	{ CKA_VALUE, true, false, HAS_EC_PRIV | HAS_PQC_PUB | HAS_PQC_PRIV | HAS_SECRET },
 };
+
+#define FW_MATERIAL_COUNT	(sizeof(fw_material) / sizeof(fw_material[0]))
+
+static unsigned int fw_key_has(CK_ULONG class, CK_ULONG key_type)
+{
+	if (class == CKO_SECRET_KEY)
+		return HAS_SECRET;
+	if (class != CKO_PUBLIC_KEY && class != CKO_PRIVATE_KEY)
+		return 0;
+	if (key_type == CKK_RSA)
+		return class == CKO_PUBLIC_KEY ? HAS_RSA_PUB : HAS_RSA_PRIV;
+	if (fw_pqc_type(key_type))
+		return class == CKO_PUBLIC_KEY ? HAS_PQC_PUB : HAS_PQC_PRIV;
+	return class == CKO_PUBLIC_KEY ? HAS_EC_PUB : HAS_EC_PRIV;
+}
 
 bool fw_key_material_attr(CK_ULONG class, CK_ULONG key_type, CK_ULONG type)
 {
-	bool rsa = key_type == CKK_RSA;
 	size_t i;
 
-	for (i = 0; i < sizeof(fw_material) / sizeof(fw_material[0]); i++) {
-		if (fw_material[i].type != type)
-			continue;
-		switch (class) {
-		case CKO_PUBLIC_KEY:
-			return rsa ? fw_material[i].rsa_pub : fw_material[i].ec_pub;
-		case CKO_PRIVATE_KEY:
-			return rsa ? fw_material[i].rsa_priv : fw_material[i].ec_priv;
-		case CKO_SECRET_KEY:
-			return fw_material[i].symmetric;
-		}
-	}
+	for (i = 0; i < FW_MATERIAL_COUNT; i++)
+		if (fw_material[i].type == type)
+			return fw_material[i].has & fw_key_has(class, key_type);
+	return false;
+}
+
+bool fw_key_any_material_attr(CK_ULONG type)
+{
+	size_t i;
+
+	for (i = 0; i < FW_MATERIAL_COUNT; i++)
+		if (fw_material[i].type == type)
+			return true;
+	return false;
+}
+
+bool fw_key_choice_attr(CK_ULONG class, CK_ULONG key_type, CK_ULONG type)
+{
+	size_t i;
+
+	for (i = 0; i < FW_MATERIAL_COUNT; i++)
+		if (fw_material[i].type == type)
+			return fw_material[i].choice &&
+			       fw_material[i].has & fw_key_has(class, key_type);
 	return false;
 }
 
@@ -294,7 +336,7 @@ bool fw_key_sensitive_attr(CK_ULONG class, CK_ULONG type)
 
 	if (class != CKO_PRIVATE_KEY && class != CKO_SECRET_KEY)
 		return false;
-	for (i = 0; i < sizeof(fw_material) / sizeof(fw_material[0]); i++)
+	for (i = 0; i < FW_MATERIAL_COUNT; i++)
 		if (fw_material[i].type == type)
 			return fw_material[i].secret;
 	return false;
@@ -312,5 +354,7 @@ CK_RV fw_key_complete(struct fw_attrs *attrs)
 		return fw_secret_complete(attrs, type);
 	if (type == CKK_RSA)
 		return fw_rsa_complete(attrs, class);
+	if (fw_pqc_type(type))
+		return fw_pqc_complete(attrs, class, type);
 	return fw_ec_complete(attrs, class, type);
 }

@@ -67,7 +67,8 @@ CK_RV fw_key_complete(struct fw_attrs *attrs);
  *
  * True for what a key consists of and fw_key_complete() checks (CKA_VALUE,
  * CKA_MODULUS, CKA_EC_POINT, ...), which a template for generating or unwrapping
- * must not have (but for CKA_EC_PARAMS, which says on which curve) and which never
+ * must not have (but for CKA_EC_PARAMS and CKA_PARAMETER_SET, which say which kind) and which
+ * never
  * changes after creation.
  */
 bool fw_key_material_attr(CK_ULONG class, CK_ULONG key_type, CK_ULONG type);
@@ -107,14 +108,17 @@ CK_RV fw_generate_key(CK_ULONG mech, struct fw_attrs *attrs);
 /**
  * fw_generate_key_pair() - a new key pair
  * @mech:	CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_RSA_X9_31_KEY_PAIR_GEN (the same keys),
- *		CKM_EC_KEY_PAIR_GEN, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EC_MONTGOMERY_KEY_PAIR_GEN
+ *		CKM_EC_KEY_PAIR_GEN, CKM_EC_EDWARDS_KEY_PAIR_GEN,
+ *		CKM_EC_MONTGOMERY_KEY_PAIR_GEN; where libcrypto has them CKM_ML_KEM_KEY_PAIR_GEN,
+ *		CKM_ML_DSA_KEY_PAIR_GEN, CKM_SLH_DSA_KEY_PAIR_GEN
  * @pub:	in: the public template: CKA_MODULUS_BITS and maybe CKA_PUBLIC_EXPONENT
- *		(default 65537), or CKA_EC_PARAMS; out: with class, type, CKA_LOCAL,
- *		CKA_KEY_GEN_MECHANISM, the material and CKA_PUBLIC_KEY_INFO
+ *		(default 65537), CKA_EC_PARAMS, or CKA_PARAMETER_SET; out: with class, type,
+ *		CKA_LOCAL, CKA_KEY_GEN_MECHANISM, the material and CKA_PUBLIC_KEY_INFO
  * @priv:	the same for the private key
  * @progress:	may be NULL
  *
- * The pair is checked (sign and verify, or agree) before it is given out.
+ * The pair is checked (sign and verify, agree, or encapsulate and decapsulate) before it is
+ * given out.
  *
  * Return: CKR_OK; CKR_MECHANISM_INVALID; CKR_TEMPLATE_INCOMPLETE,
  * CKR_TEMPLATE_INCONSISTENT, CKR_ATTRIBUTE_VALUE_INVALID, CKR_CURVE_NOT_SUPPORTED,
@@ -181,5 +185,28 @@ CK_RV fw_unwrap(CK_ULONG mech, const struct fw_mech_params *params, struct fw_ke
  */
 CK_RV fw_derive(CK_ULONG mech, const struct fw_mech_params *params, struct fw_key *key,
 		struct fw_attrs *attrs);
+
+/**
+ * fw_encapsulate() - a new secret, and what tells it to the holder of a private key
+ * @mech:	CKM_ML_KEM
+ * @params:	NULL or none
+ * @key:	the public key
+ * @attrs:	as for fw_derive(); CKA_VALUE_LEN, if it is there, is 32. Not used if @out is NULL.
+ * @out:	room for the ciphertext; NULL: only ask for its length
+ * @out_len:	in: bytes of room; out: bytes of the ciphertext
+ *
+ * Return: as fw_derive(), and CKR_BUFFER_TOO_SMALL.
+ */
+CK_RV fw_encapsulate(CK_ULONG mech, const struct fw_mech_params *params, struct fw_key *key,
+		     struct fw_attrs *attrs, uint8_t *out, size_t *out_len);
+
+/**
+ * fw_decapsulate() - the secret that a ciphertext tells the holder of the private key
+ *
+ * Return: as fw_derive(), and CKR_WRAPPED_KEY_LEN_RANGE. A ciphertext that was changed, or is
+ * for another key, gives another secret and no error (FIPS 203, 6.3).
+ */
+CK_RV fw_decapsulate(CK_ULONG mech, const struct fw_mech_params *params, struct fw_key *key,
+		     const uint8_t *in, size_t in_len, struct fw_attrs *attrs);
 
 #endif /* PCIEHSM_CRYPTO_KEY_H */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* New keys. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bn.h>
@@ -9,16 +10,22 @@
 #include "crypto/key.h"
 #include "crypto/secret.h"
 
-/* A template for a new key must not say what it will be; on which curve, it may. */
+/* A template for a new key must not say what it will be; on which curve and the like, it may. */
 static CK_RV fw_no_material(const struct fw_attrs *attrs, CK_ULONG class, CK_ULONG type,
 			    CK_ULONG but)
 {
 	unsigned int i;
 
-	for (i = 0; i < attrs->count; i++)
-		if (attrs->list[i].type != but && attrs->list[i].type != CKA_EC_PARAMS &&
-		    fw_key_material_attr(class, type, attrs->list[i].type))
+	for (i = 0; i < attrs->count; i++) {
+		CK_ULONG attr = attrs->list[i].type;
+
+		if (fw_key_choice_attr(class, type, attr) ||
+		    (attr == but && fw_key_material_attr(class, type, attr)))
+			continue;
+		/* Nor what belongs to another kind of key */
+		if (fw_key_any_material_attr(attr))
 			return CKR_TEMPLATE_INCONSISTENT;
+	}
 	return CKR_OK;
 }
 
@@ -137,6 +144,18 @@ static CK_RV fw_ec_gen_setup(EVP_PKEY_CTX **ctx, const struct fw_attrs *pub, CK_
 	return CKR_OK;
 }
 
+static CK_RV fw_pqc_gen_setup(EVP_PKEY_CTX **ctx, const struct fw_attrs *pub, CK_ULONG type)
+{
+	const struct fw_pqc *pqc;
+	CK_RV rv;
+
+	rv = fw_pqc_set(pub, type, &pqc);
+	if (rv != CKR_OK)
+		return rv;
+	*ctx = EVP_PKEY_CTX_new_from_name(fw_lib()->ctx, pqc->name, NULL);
+	return *ctx && EVP_PKEY_keygen_init(*ctx) > 0 ? CKR_OK : CKR_HOST_MEMORY;
+}
+
 /* X25519 has no signatures: agree with a third key from both sides. */
 static CK_RV fw_pair_agree(struct fw_key *pub, struct fw_key *priv)
 {
@@ -160,18 +179,59 @@ static CK_RV fw_pair_agree(struct fw_key *pub, struct fw_key *priv)
 	return rv;
 }
 
+/* ML-KEM: what is encapsulated for one is what the other decapsulates (FIPS 203, 7.1). */
+static CK_RV fw_pair_encapsulate(struct fw_key *pub, struct fw_key *priv)
+{
+	struct fw_attrs a = { 0 }, b = { 0 };
+	struct fw_bytes x = { NULL, 0 }, y = { NULL, 0 };
+	size_t len = pub->pqc->out_len;
+	uint8_t *out = malloc(len);
+	CK_RV rv;
+
+	rv = out ? fw_encapsulate(CKM_ML_KEM, NULL, pub, &a, out, &len) : CKR_HOST_MEMORY;
+	if (rv == CKR_OK)
+		rv = fw_decapsulate(CKM_ML_KEM, NULL, priv, out, len, &b);
+	if (rv == CKR_OK &&
+	    (!fw_attrs_get(&a, CKA_VALUE, &x) || !fw_attrs_get(&b, CKA_VALUE, &y) ||
+	     x.len != y.len || !fw_secret_equal(x.p, y.p, x.len)))
+		rv = CKR_DEVICE_ERROR;
+	fw_attrs_wipe(&a);
+	fw_attrs_wipe(&b);
+	free(out);
+	return rv == CKR_OK || rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
+}
+
+static CK_ULONG fw_pair_mech(CK_ULONG type)
+{
+	switch (type) {
+	case CKK_RSA:
+		return CKM_SHA256_RSA_PKCS;
+	case CKK_EC:
+		return CKM_ECDSA_SHA256;
+	case CKK_ML_DSA:
+		return CKM_ML_DSA;
+	case CKK_SLH_DSA:
+		return CKM_SLH_DSA;
+	default:
+		return CKM_EDDSA;
+	}
+}
+
 static CK_RV fw_pair_sign(CK_ULONG mech, struct fw_key *pub, struct fw_key *priv)
 {
 	static const uint8_t text[] = "pairwise consistency";
-	uint8_t sig[FW_RSA_MAX / 8];
-	struct fw_bytes bytes = { sig, sizeof(sig) };
-	CK_RV rv;
+	size_t room = priv->pqc ? priv->pqc->out_len : FW_RSA_MAX / 8;
+	uint8_t *sig = malloc(room);
+	struct fw_bytes bytes = { sig, room };
+	CK_RV rv = CKR_HOST_MEMORY;
 
-	rv = fw_op_once(PCIEHSM_FN_SIGN, mech, NULL, priv, text, sizeof(text), NULL,
-			sig, &bytes.len);
+	if (sig)
+		rv = fw_op_once(PCIEHSM_FN_SIGN, mech, NULL, priv, text, sizeof(text), NULL,
+				sig, &bytes.len);
 	if (rv == CKR_OK)
 		rv = fw_op_once(PCIEHSM_FN_VERIFY, mech, NULL, pub, text, sizeof(text), &bytes,
 				NULL, NULL);
+	free(sig);
 	return rv == CKR_OK || rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
 }
 
@@ -189,9 +249,10 @@ static CK_RV fw_pair_check(const struct fw_attrs *pub_attrs, const struct fw_att
 		rv = rv == CKR_HOST_MEMORY ? rv : CKR_DEVICE_ERROR;
 	else if (type == CKK_EC_MONTGOMERY)
 		rv = fw_pair_agree(pub, priv);
+	else if (type == CKK_ML_KEM)
+		rv = fw_pair_encapsulate(pub, priv);
 	else
-		rv = fw_pair_sign(type == CKK_RSA ? CKM_SHA256_RSA_PKCS :
-				  type == CKK_EC ? CKM_ECDSA_SHA256 : CKM_EDDSA, pub, priv);
+		rv = fw_pair_sign(fw_pair_mech(type), pub, priv);
 	fw_key_unref(pub);
 	fw_key_unref(priv);
 	return rv;
@@ -199,6 +260,8 @@ static CK_RV fw_pair_check(const struct fw_attrs *pub_attrs, const struct fw_att
 
 static CK_RV fw_pair_type(CK_ULONG mech, CK_ULONG *type)
 {
+	if (!fw_mech_get(mech))
+		return CKR_MECHANISM_INVALID;
 	switch (mech) {
 	case CKM_RSA_PKCS_KEY_PAIR_GEN:
 	case CKM_RSA_X9_31_KEY_PAIR_GEN:
@@ -212,6 +275,15 @@ static CK_RV fw_pair_type(CK_ULONG mech, CK_ULONG *type)
 		return CKR_OK;
 	case CKM_EC_MONTGOMERY_KEY_PAIR_GEN:
 		*type = CKK_EC_MONTGOMERY;
+		return CKR_OK;
+	case CKM_ML_KEM_KEY_PAIR_GEN:
+		*type = CKK_ML_KEM;
+		return CKR_OK;
+	case CKM_ML_DSA_KEY_PAIR_GEN:
+		*type = CKK_ML_DSA;
+		return CKR_OK;
+	case CKM_SLH_DSA_KEY_PAIR_GEN:
+		*type = CKK_SLH_DSA;
 		return CKR_OK;
 	default:
 		return CKR_MECHANISM_INVALID;
@@ -256,6 +328,8 @@ CK_RV fw_generate_key_pair(CK_ULONG mech, struct fw_attrs *pub, struct fw_attrs 
 		ctx = EVP_PKEY_CTX_new_from_name(fw_lib()->ctx, "RSA", NULL);
 		rv = ctx && EVP_PKEY_keygen_init(ctx) > 0 ? fw_rsa_gen_setup(ctx, pub) :
 							    CKR_HOST_MEMORY;
+	} else if (fw_pqc_type(type)) {
+		rv = fw_pqc_gen_setup(&ctx, pub, type);
 	} else {
 		rv = fw_ec_gen_setup(&ctx, pub, type);
 	}

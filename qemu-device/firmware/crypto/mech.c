@@ -37,6 +37,14 @@ static const struct fw_mech fw_fixed_mechs[] = {
 	{ { CKM_EDDSA, 255, 255, SIGNATURE | CURVE_255 }, &fw_eddsa_ops, NULL, 0 },
 	{ { CKM_ECDH1_DERIVE, 255, 521, CKF_DERIVE | CURVE }, NULL, NULL, 0 },
 	{ { CKM_ECDH1_COFACTOR_DERIVE, 255, 521, CKF_DERIVE | CURVE }, NULL, NULL, 0 },
+	/* ML-KEM, ML-DSA, SLH-DSA: sizes of the public key in bytes */
+	{ { CKM_ML_KEM_KEY_PAIR_GEN, 800, 1568, CKF_GENERATE_KEY_PAIR }, NULL, NULL, CKK_ML_KEM },
+	{ { CKM_ML_KEM, 800, 1568, CKF_ENCAPSULATE | CKF_DECAPSULATE }, NULL, NULL, CKK_ML_KEM },
+	{ { CKM_ML_DSA_KEY_PAIR_GEN, 1312, 2592, CKF_GENERATE_KEY_PAIR },
+	  NULL, NULL, CKK_ML_DSA },
+	{ { CKM_ML_DSA, 1312, 2592, SIGNATURE }, &fw_pqc_sign_ops, NULL, CKK_ML_DSA },
+	{ { CKM_SLH_DSA_KEY_PAIR_GEN, 32, 64, CKF_GENERATE_KEY_PAIR }, NULL, NULL, CKK_SLH_DSA },
+	{ { CKM_SLH_DSA, 32, 64, SIGNATURE }, &fw_pqc_sign_ops, NULL, CKK_SLH_DSA },
 	/* AES, sizes in bytes */
 	{ { CKM_AES_KEY_GEN, 16, 32, CKF_GENERATE }, NULL, NULL, 0 },
 	{ { CKM_AES_ECB, 16, 32, CIPHER | WRAPPING }, &fw_aes_ops, NULL, FW_AES_ECB },
@@ -98,6 +106,9 @@ static bool fw_mech_present(const struct fw_mech *mech)
 		return lib->hmac;
 	if (mech->info.type == CKM_HKDF_DERIVE || mech->info.type == CKM_HKDF_DATA)
 		return lib->hkdf;
+	/* Only these name a key type. */
+	if ((!mech->ops || mech->ops == &fw_pqc_sign_ops) && mech->variant)
+		return lib->ctx && fw_pqc_present(mech->variant);
 	return lib->ctx;
 }
 

@@ -14,7 +14,8 @@ struct fw_key;
 /**
  * struct fw_mech_info - one line of the mechanism list
  * @type:	CKM_*
- * @min_key:	as CK_MECHANISM_INFO: bits for RSA and curves, bytes for AES and HMAC
+ * @min_key:	as CK_MECHANISM_INFO: bits for RSA and curves, bytes for AES and HMAC,
+ *		bytes of the public key for ML-KEM, ML-DSA and SLH-DSA
  * @max_key:	the same; both 0 where no key is
  * @flags:	CKF_*: which functions accept it
  */
@@ -75,6 +76,7 @@ bool fw_approved_key(const struct fw_key *key);
  * @hkdf:	PCIEHSM_F_P_HKDF
  * @mac_len:	PCIEHSM_F_P_MAC_LEN
  * @prehash:	PCIEHSM_F_P_PREHASH
+ * @hedge:	PCIEHSM_F_P_HEDGE
  *
  * All zero: no parameters. A parameter that is missing or that the mechanism does not
  * have is CKR_MECHANISM_PARAM_INVALID. The bytes are read only during the call.
@@ -99,6 +101,7 @@ struct fw_mech_params {
 	uint32_t	hkdf;
 	uint32_t	mac_len;
 	uint32_t	prehash;
+	uint32_t	hedge;
 };
 
 /**

@@ -172,6 +172,7 @@ static CK_RV fw_op_copy_params(struct fw_op *op, const struct fw_mech_params *pa
 	COPY(salt_len, PCIEHSM_F_P_SALT_LEN);
 	COPY(mac_len, PCIEHSM_F_P_MAC_LEN);
 	COPY(prehash, PCIEHSM_F_P_PREHASH);
+	COPY(hedge, PCIEHSM_F_P_HEDGE);
 #undef COPY
 	op->param_len = p->iv.len + p->aad.len + p->source.len + p->context.len;
 	op->param_mem = malloc(op->param_len ? op->param_len : 1);

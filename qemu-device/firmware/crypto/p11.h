@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * PKCS#11 numbers: those of the system's header (2.40), and here what PKCS#11 3.0
- * and 3.1 added and this firmware uses.
+ * to 3.2 added and this firmware uses.
  */
 #ifndef PCIEHSM_CRYPTO_P11_H
 #define PCIEHSM_CRYPTO_P11_H
@@ -99,6 +99,63 @@
 #endif
 #ifndef CKF_EC_CURVENAME
 #define CKF_EC_CURVENAME		(1UL << 26)
+#endif
+
+/* PKCS#11 3.2: ML-KEM, ML-DSA, SLH-DSA */
+#ifndef CKK_ML_KEM
+#define CKK_ML_KEM			0x49UL
+#define CKK_ML_DSA			0x4aUL
+#define CKK_SLH_DSA			0x4bUL
+#endif
+#ifndef CKM_ML_KEM
+#define CKM_ML_KEM_KEY_PAIR_GEN		0x0fUL
+#define CKM_ML_KEM			0x17UL
+#define CKM_ML_DSA_KEY_PAIR_GEN		0x1cUL
+#define CKM_ML_DSA			0x1dUL
+#define CKM_SLH_DSA_KEY_PAIR_GEN	0x2dUL
+#define CKM_SLH_DSA			0x2eUL
+#endif
+#ifndef CKF_ENCAPSULATE
+#define CKF_ENCAPSULATE			(1UL << 28)
+#define CKF_DECAPSULATE			(1UL << 29)
+#endif
+#ifndef CKA_PARAMETER_SET
+#define CKA_PARAMETER_SET		0x61dUL
+#endif
+#ifndef CKA_ENCAPSULATE
+#define CKA_ENCAPSULATE			0x633UL
+#define CKA_DECAPSULATE			0x634UL
+#endif
+#ifndef CKA_SEED
+#define CKA_SEED			0x637UL
+#endif
+#ifndef CKP_ML_KEM_512
+#define CKP_ML_KEM_512			1UL
+#define CKP_ML_KEM_768			2UL
+#define CKP_ML_KEM_1024			3UL
+#define CKP_ML_DSA_44			1UL
+#define CKP_ML_DSA_65			2UL
+#define CKP_ML_DSA_87			3UL
+#define CKP_SLH_DSA_SHA2_128S		1UL
+#define CKP_SLH_DSA_SHAKE_128S		2UL
+#define CKP_SLH_DSA_SHA2_128F		3UL
+#define CKP_SLH_DSA_SHAKE_128F		4UL
+#define CKP_SLH_DSA_SHA2_192S		5UL
+#define CKP_SLH_DSA_SHAKE_192S		6UL
+#define CKP_SLH_DSA_SHA2_192F		7UL
+#define CKP_SLH_DSA_SHAKE_192F		8UL
+#define CKP_SLH_DSA_SHA2_256S		9UL
+#define CKP_SLH_DSA_SHAKE_256S		10UL
+#define CKP_SLH_DSA_SHA2_256F		11UL
+#define CKP_SLH_DSA_SHAKE_256F		12UL
+#endif
+#ifndef CKH_HEDGE_PREFERRED
+#define CKH_HEDGE_PREFERRED		0UL
+#define CKH_HEDGE_REQUIRED		1UL
+#define CKH_DETERMINISTIC_REQUIRED	2UL
+#endif
+#ifndef CKR_PARAMETER_SET_NOT_SUPPORTED
+#define CKR_PARAMETER_SET_NOT_SUPPORTED	0x209UL
 #endif
 
 #endif /* PCIEHSM_CRYPTO_P11_H */

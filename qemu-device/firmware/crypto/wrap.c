@@ -174,7 +174,8 @@ static CK_RV fw_unwrap_private(uint64_t type, struct fw_bytes plain, struct fw_a
 	}
 	is = EVP_PKEY_is_a(pkey, "RSA") ? CKK_RSA : EVP_PKEY_is_a(pkey, "EC") ? CKK_EC :
 	     EVP_PKEY_is_a(pkey, "ED25519") ? CKK_EC_EDWARDS :
-	     EVP_PKEY_is_a(pkey, "X25519") ? CKK_EC_MONTGOMERY : CKK_VENDOR_DEFINED;
+	     EVP_PKEY_is_a(pkey, "X25519") ? CKK_EC_MONTGOMERY :
+	     fw_pqc_of(pkey) ? fw_pqc_of(pkey)->type : CKK_VENDOR_DEFINED;
 	if (is == CKK_VENDOR_DEFINED)
 		rv = CKR_WRAPPED_KEY_INVALID;
 	else if (is != type)
@@ -207,10 +208,10 @@ static CK_RV fw_unwrap_template(const struct fw_attrs *attrs, uint64_t *class, u
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	if (*class == CKO_SECRET_KEY ? !fw_secret_type(*type) : *class != CKO_PRIVATE_KEY)
 		return CKR_TEMPLATE_INCONSISTENT;
-	/* The curve may be named: then it must be the one that comes out. */
+	/* The curve or the like may be named: then it must be the one that comes out. */
 	for (i = 0; i < attrs->count; i++)
-		if (attrs->list[i].type != CKA_EC_PARAMS &&
-		    fw_key_material_attr(*class, *type, attrs->list[i].type))
+		if (!fw_key_choice_attr(*class, *type, attrs->list[i].type) &&
+		    fw_key_any_material_attr(attrs->list[i].type))
 			return CKR_TEMPLATE_INCONSISTENT;
 	return CKR_OK;
 }

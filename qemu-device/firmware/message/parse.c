@@ -74,6 +74,7 @@ static const struct shape {
 	[PCIEHSM_F_P_MAC_LEN] = { true, KIND_U32, 4, 4 },
 	[PCIEHSM_F_P_CONTEXT] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
 	[PCIEHSM_F_P_PREHASH] = { true, KIND_U32, 4, 4 },
+	[PCIEHSM_F_P_HEDGE] = { true, KIND_U32, 4, 4 },
 	[PCIEHSM_F_SEQ] = { true, KIND_U64, 8, 8 },
 	[PCIEHSM_F_SERIALS] = { true, KIND_BYTES, 0, 8 * PCIEHSM_PEERS_MAX },
 	[PCIEHSM_F_NONCE] = { true, KIND_BYTES, 8, 64 },
@@ -154,7 +155,7 @@ static bool takes_it(const uint16_t *takes, uint16_t id)
 {
 	for (; *takes; takes++) {
 		if (*takes == FIELD_PARAMETERS) {
-			if (id >= PCIEHSM_F_P_IV && id <= PCIEHSM_F_P_PREHASH)
+			if (id >= PCIEHSM_F_P_IV && id <= PCIEHSM_F_P_LAST)
 				return true;
 		} else if ((*takes & ~FIELD_OPTIONAL) == id) {
 			return true;

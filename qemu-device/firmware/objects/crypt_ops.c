@@ -38,7 +38,8 @@ static const struct function functions[] = {
 #define FUNCTIONS	((uint32_t)(CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN |	\
 				    CKF_SIGN_RECOVER | CKF_VERIFY | CKF_VERIFY_RECOVER |	\
 				    CKF_GENERATE | CKF_GENERATE_KEY_PAIR | CKF_WRAP |		\
-				    CKF_UNWRAP | CKF_DERIVE))
+				    CKF_UNWRAP | CKF_DERIVE | CKF_ENCAPSULATE |		\
+				    CKF_DECAPSULATE))
 
 static const struct function *function_of(uint32_t fn)
 {

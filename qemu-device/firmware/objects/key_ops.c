@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Generating, wrapping, unwrapping and deriving keys.
+ * Generating, wrapping, unwrapping, deriving, encapsulating and decapsulating keys.
  */
+#include <stdlib.h>
+
 #include "core/ops.h"
 #include "hsm/policy.h"
 #include "message/template.h"
@@ -64,7 +66,7 @@ static CK_RV mechanism_of(struct call *c, CK_ULONG *mech, uint32_t flag)
 	*mech = message_u32(&c->in, PCIEHSM_F_MECHANISM, 0);
 	for (i = 0; i < c->in.count; i++)
 		if (c->in.fields[i].id >= PCIEHSM_F_P_IV &&
-		    c->in.fields[i].id <= PCIEHSM_F_P_PREHASH)
+		    c->in.fields[i].id <= PCIEHSM_F_P_LAST)
 			return CKR_MECHANISM_PARAM_INVALID;
 	return use_mechanism(c, *mech, flag);
 }
@@ -123,6 +125,18 @@ static void fail(struct call *c)
 		events_add(&c->events, HSM_FW_ENGINE_FAILED, 0);
 }
 
+/* Of both halves, where a template does not say it; if it is wrong, that is found out later. */
+static CK_RV put_types(struct making *m, uint64_t type)
+{
+	CK_RV rv = CKR_OK;
+	unsigned int i;
+
+	for (i = 0; rv == CKR_OK && i < m->count; i++)
+		if (!fw_attrs_has(&m->attrs[i], CKA_KEY_TYPE))
+			rv = fw_attrs_put_ulong(&m->attrs[i], CKA_KEY_TYPE, type);
+	return rv;
+}
+
 static CK_RV generate_pair(struct call *c, struct making *m)
 {
 	struct fw_progress progress = { call_step, c };
@@ -136,6 +150,9 @@ static CK_RV generate_pair(struct call *c, struct making *m)
 		rv = PCIEHSM_CKR_POLICY;
 	if (rv == CKR_OK)
 		rv = template_of(c, PCIEHSM_F_TEMPLATE2, &m->attrs[1]);
+	/* Defaults depend on the type, which the mechanism says. */
+	if (rv == CKR_OK && mech == CKM_ML_KEM_KEY_PAIR_GEN)
+		rv = put_types(m, CKK_ML_KEM);
 	if (rv == CKR_OK)
 		rv = complete_template(m, &m->attrs[0], CKO_PUBLIC_KEY);
 	if (rv == CKR_OK)
@@ -359,4 +376,83 @@ static CK_RV derive(struct call *c, struct making *m, struct use *u)
 CK_RV op_derive(struct call *c)
 {
 	return make_from_key(c, OBJ_DERIVE, CKF_DERIVE, CKR_KEY_HANDLE_INVALID, derive);
+}
+
+/* ---- encapsulate, decapsulate ---- */
+
+/*
+ * Both ends of an encapsulation know the secret, so wherever it comes into being, it
+ * has been outside.
+ */
+static CK_RV finish_shared(struct making *m)
+{
+	CK_RV rv = make_compare_check_value(m);
+
+	if (rv == CKR_OK)
+		rv = put_history(&m->attrs[0], false, false);
+	if (rv == CKR_OK)
+		rv = make_commit(m);
+	return rv;
+}
+
+static CK_RV shared_template(struct call *c, struct making *m)
+{
+	CK_RV rv;
+
+	rv = template_of(c, PCIEHSM_F_TEMPLATE, &m->attrs[0]);
+	if (rv == CKR_OK)
+		rv = make_set_check_value_aside(m);
+	if (rv == CKR_OK)
+		rv = complete_template(m, &m->attrs[0], CKO_SECRET_KEY);
+	return rv;
+}
+
+static CK_RV encapsulate(struct call *c, struct making *m, struct use *u)
+{
+	uint8_t *out = NULL;
+	size_t len = 0;
+	CK_RV rv;
+
+	rv = shared_template(c, m);
+	if (rv == CKR_OK)
+		rv = fw_encapsulate(u->mech, &u->params, u->key, NULL, NULL, &len);
+	/* Room for all of the answer, before a secret is made that nobody could be told */
+	if (rv == CKR_OK)
+		rv = answer_room(&c->out, 3, 2 * PCIEHSM_OUID_LEN + wire_pad(len));
+	if (rv == CKR_OK) {
+		out = malloc(len);
+		rv = out ? fw_encapsulate(u->mech, &u->params, u->key, &m->attrs[0], out, &len) :
+			   CKR_HOST_MEMORY;
+	}
+	if (rv == CKR_OK)
+		rv = finish_shared(m);
+	/* If it was there already, this ciphertext is not its. */
+	if (rv == CKR_OK && !m->done)
+		answer_put(&c->out, PCIEHSM_F_DATA, out, len);
+	free(out);
+	return rv;
+}
+
+CK_RV op_encapsulate(struct call *c)
+{
+	return make_from_key(c, OBJ_ENCAPSULATE, CKF_ENCAPSULATE, CKR_KEY_HANDLE_INVALID,
+			     encapsulate);
+}
+
+static CK_RV decapsulate(struct call *c, struct making *m, struct use *u)
+{
+	struct fw_bytes in;
+	CK_RV rv;
+
+	rv = shared_template(c, m);
+	in.p = message_bytes(&c->in, PCIEHSM_F_DATA, &in.len);
+	if (rv == CKR_OK)
+		rv = fw_decapsulate(u->mech, &u->params, u->key, in.p, in.len, &m->attrs[0]);
+	return rv == CKR_OK ? finish_shared(m) : rv;
+}
+
+CK_RV op_decapsulate(struct call *c)
+{
+	return make_from_key(c, OBJ_DECAPSULATE, CKF_DECAPSULATE,
+			     CKR_UNWRAPPING_KEY_HANDLE_INVALID, decapsulate);
 }

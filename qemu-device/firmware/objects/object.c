@@ -30,6 +30,8 @@ static const struct {
 	{ CKA_DERIVE, OBJ_DERIVE },
 	{ CKA_WRAP_WITH_TRUSTED, OBJ_WRAP_WITH_TRUSTED },
 	{ CKA_TRUSTED, OBJ_TRUSTED },
+	{ CKA_ENCAPSULATE, OBJ_ENCAPSULATE },
+	{ CKA_DECAPSULATE, OBJ_DECAPSULATE },
 };
 
 static const uint32_t restrictions[] = {

@@ -51,6 +51,8 @@ static inline bool version_newer(const struct version *a, const struct version *
 #define OBJ_TRUSTED		(1U << 18)
 /* It has CKA_ALLOWED_MECHANISMS, or a template for what is wrapped, unwrapped, derived */
 #define OBJ_RESTRICTED		(1U << 19)
+#define OBJ_ENCAPSULATE		(1U << 20)
+#define OBJ_DECAPSULATE		(1U << 21)
 
 /**
  * struct object - one version of an object

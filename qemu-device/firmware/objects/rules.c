@@ -44,6 +44,8 @@ enum form {
 #define R_USAGE		(1U << 8)
 /* The firmware can not do what true would mean. */
 #define R_ONLY_FALSE	(1U << 9)
+/* Only such keys have the default. */
+#define R_ML_KEM	(1U << 10)
 /* Default, if the template says nothing */
 #define R_FALSE		(1U << 12)
 #define R_TRUE		(1U << 13)
@@ -113,6 +115,8 @@ static const struct rule {
 	{ CKA_VERIFY_RECOVER, FORM_BOOL, PUBLIC, R_SET | R_USAGE | R_TRUE },
 	{ CKA_WRAP, FORM_BOOL, PUBLIC | SECRET, R_SET | R_USAGE | R_TRUE },
 	{ CKA_UNWRAP, FORM_BOOL, PRIVATE | SECRET, R_SET | R_USAGE | R_TRUE },
+	{ CKA_ENCAPSULATE, FORM_BOOL, PUBLIC, R_SET | R_USAGE | R_TRUE | R_ML_KEM },
+	{ CKA_DECAPSULATE, FORM_BOOL, PRIVATE, R_SET | R_USAGE | R_TRUE | R_ML_KEM },
 	{ CKA_TRUSTED, FORM_BOOL, PUBLIC | SECRET, R_SET | R_FALSE | R_ONLY_FALSE },
 	{ CKA_WRAP_TEMPLATE, FORM_TEMPLATE, PUBLIC | SECRET, 0 },
 	{ CKA_UNWRAP_TEMPLATE, FORM_TEMPLATE, PRIVATE | SECRET, 0 },
@@ -149,7 +153,9 @@ static const struct rule {
 	{ CKA_COEFFICIENT, FORM_BYTES, PRIVATE, R_MATERIAL },
 	{ CKA_EC_PARAMS, FORM_BYTES, PUBLIC | PRIVATE, R_MATERIAL },
 	{ CKA_EC_POINT, FORM_BYTES, PUBLIC, R_MATERIAL },
-	{ CKA_VALUE, FORM_BYTES, PRIVATE | SECRET, R_MATERIAL },
+	{ CKA_PARAMETER_SET, FORM_ULONG, PUBLIC | PRIVATE, R_MATERIAL },
+	{ CKA_SEED, FORM_BYTES, PRIVATE, R_MATERIAL },
+	{ CKA_VALUE, FORM_BYTES, KEYS, R_MATERIAL },
 	{ CKA_VALUE_LEN, FORM_ULONG, SECRET, R_MATERIAL | R_FOLLOWS },
 };
 
@@ -369,10 +375,13 @@ bool rules_sound(const struct fw_attrs *attrs)
 CK_RV rules_defaults(struct fw_attrs *attrs, uint64_t class)
 {
 	const struct rule *r;
+	uint64_t key_type = 0;
 	CK_RV rv = CKR_OK;
 
+	fw_attrs_get_ulong(attrs, CKA_KEY_TYPE, &key_type);
 	for (r = rules; rv == CKR_OK && r < rules + RULE_COUNT; r++) {
-		if (!(r->classes & (1U << class)) || fw_attrs_has(attrs, r->type))
+		if (!(r->classes & (1U << class)) || fw_attrs_has(attrs, r->type) ||
+		    ((r->flags & R_ML_KEM) && key_type != CKK_ML_KEM))
 			continue;
 		if (r->flags & (R_FALSE | R_TRUE))
 			rv = fw_attrs_put_bool(attrs, r->type, r->flags & R_TRUE);

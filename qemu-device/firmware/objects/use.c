@@ -61,6 +61,9 @@ static void set_member(struct fw_mech_params *p, const struct field *f)
 	case PCIEHSM_F_P_PREHASH:
 		p->prehash = wire_get32(f->data);
 		break;
+	case PCIEHSM_F_P_HEDGE:
+		p->hedge = wire_get32(f->data);
+		break;
 	case PCIEHSM_F_P_SALT_KEY:
 		/* Looked up by who knows the caller's rights. */
 		break;
@@ -105,7 +108,7 @@ CK_RV use_begin(struct use *u, struct call *c, uint32_t flag)
 	u->mech = message_u32(&c->in, PCIEHSM_F_MECHANISM, 0);
 	for (i = 0; i < c->in.count; i++) {
 		f = &c->in.fields[i];
-		if (f->id >= PCIEHSM_F_P_IV && f->id <= PCIEHSM_F_P_PREHASH)
+		if (f->id >= PCIEHSM_F_P_IV && f->id <= PCIEHSM_F_P_LAST)
 			set_member(&u->params, f);
 	}
 	rv = use_mechanism(c, u->mech, flag);
