@@ -21,6 +21,13 @@ static void no_dumps(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* What is neither a command nor an option for one */
+static bool is_mode(const char *word)
+{
+	return !strcmp(word, "--complete") || !strcmp(word, "--completion") ||
+	       !strcmp(word, "--man");
+}
+
 static enum status run(struct app *app, struct ha_env *env, int n_words, char **words)
 {
 	enum status st;
@@ -29,11 +36,20 @@ static enum status run(struct app *app, struct ha_env *env, int n_words, char **
 	/* Help needs no driver. */
 	if (n_words && (!strcasecmp(words[0], "help") || !strcmp(words[0], "?")))
 		return help_command(app, n_words - 1, words + 1);
+	if (n_words && !strcmp(words[0], "--completion"))
+		return completion_script(app, n_words > 1 ? words[1] : NULL);
+	if (n_words && !strcmp(words[0], "--man")) {
+		help_man();
+		return ST_OK;
+	}
 	app->bus = env->bus;
 	ret = ha_open(env, HA_OPEN_ADMIN, &app->ha);
 	if (ret)
 		return fail_errno(app, ret, "starting the HA engine");
-	st = n_words ? run_words(app, n_words, words) : shell_run(app);
+	if (n_words && !strcmp(words[0], "--complete"))
+		st = complete_command(app, n_words - 1, words + 1);
+	else
+		st = n_words ? run_words(app, n_words, words) : shell_run(app);
 	contexts_close(app);
 	ha_close(app->ha);
 	return st;
@@ -48,6 +64,8 @@ int haadm_main(struct ha_env *env, int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	no_dumps();
 	for (; first < argc && argv[first][0] == '-'; first++) {
+		if (is_mode(argv[first]))
+			break;
 		if (!strcmp(argv[first], "--json")) {
 			app.json = true;
 		} else if (!strcmp(argv[first], "--version")) {
@@ -62,7 +80,7 @@ int haadm_main(struct ha_env *env, int argc, char **argv)
 		}
 	}
 	/* --json may stand at the end, too, where people add it. */
-	if (first < argc && !strcmp(argv[argc - 1], "--json")) {
+	if (first < argc && !is_mode(argv[first]) && !strcmp(argv[argc - 1], "--json")) {
 		app.json = true;
 		argc--;
 	}

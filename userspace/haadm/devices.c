@@ -8,12 +8,12 @@
 
 #define WAIT_MS	10000
 
-static uint64_t now_ms(void)
+int64_t now_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 bool find_device(struct app *app, const char *serial, struct pciehsm_device *device)
@@ -34,7 +34,7 @@ bool find_device(struct app *app, const char *serial, struct pciehsm_device *dev
 
 bool wait_device(struct app *app, const char *serial, bool there, const char *label)
 {
-	uint64_t end = now_ms() + WAIT_MS;
+	int64_t end = now_ms() + WAIT_MS;
 	struct pciehsm_device device;
 
 	for (;;) {

@@ -107,7 +107,7 @@ enum option_type {
 	OPT_SERIAL,		/* digits */
 	OPT_NUMBER,		/* within @min and @max */
 	OPT_CHOICE,		/* one of @choices */
-	OPT_SECRET,		/* also NAME-file and NAME-fd */
+	OPT_SECRET,		/* also NAME-file, NAME-fd and NAME-credential */
 };
 
 /**
@@ -189,7 +189,7 @@ const char *nearest_found(const struct nearest *n);
 
 struct value {
 	const struct option	*option;
-	enum { FROM_TEXT, FROM_FILE, FROM_FD } source;
+	enum { FROM_TEXT, FROM_FILE, FROM_FD, FROM_CREDENTIAL } source;
 	char			*text;
 	long			number;
 };
@@ -223,10 +223,37 @@ void free_words(int n_words, char **words);
 /** run_words() - one command, from its words to its last line */
 enum status run_words(struct app *app, int n_words, char **words);
 
+/** help_man() - the command table and the exit statuses for the manual page, as roff */
+void help_man(void);
 /** help_command() - `help`, `haadm --help` */
 enum status help_command(struct app *app, int n_words, char **words);
 /** help_usage() - "hagroup addmember -group <label> {-slot <n> | ...}" */
 void help_usage(FILE *out, const struct command *command);
+
+/* ---- completion ---- */
+
+#define CANDIDATES_MAX	256
+
+/**
+ * struct candidates - for a word that is being typed
+ * @prefix:	what is there of it
+ * @list:	words that begin so
+ */
+struct candidates {
+	const char	*prefix;
+	size_t		n;
+	char		*list[CANDIDATES_MAX];
+};
+
+/** complete_words() - what can stand after these words; candidates_free() when it is done with */
+void complete_words(struct app *app, int n_words, char **words, struct candidates *c);
+void candidates_free(struct candidates *c);
+/** command_of() - the command with these names; NULL: none */
+const struct command *command_of(const char *area, const char *name);
+/** complete_command() - `haadm --complete`: for shells, the last word is the one being typed */
+enum status complete_command(struct app *app, int n_words, char **words);
+/** completion_script() - `haadm --completion`: what a shell has to read for it */
+enum status completion_script(struct app *app, const char *shell);
 
 /** shell_run() - the interactive prompt, or a script on standard input */
 enum status shell_run(struct app *app);
@@ -240,9 +267,12 @@ struct secret {
 };
 
 /**
- * secret_get() - from the option, its -file or its -fd, or from the operator
+ * secret_get() - from the option, its -file, -fd or -credential, or from the operator
  * @name:	of the option
  * @prompt:	"Enter the password"; NULL: do not ask
+ *
+ * A credential that systemd has passed on under the name haadm.NAME is taken before the
+ * operator is asked.
  *
  * Return: ST_OK, or what fail() said. Empty input is an empty secret.
  */
@@ -319,6 +349,9 @@ void slot_default(struct app *app);
 enum status target_slot(struct app *app, const struct args *args, enum ha_slot_kind kind,
 			struct ha_slot *slot);
 
+/** source_slot() - the partition named by -from, or the current one */
+enum status source_slot(struct app *app, const struct args *args, struct ha_slot *slot);
+
 /** target_member() - a partition named by -slot or -serial, for a group command */
 enum status target_member(struct app *app, const struct args *args, struct ha_slot *slot);
 
@@ -348,6 +381,11 @@ enum status cmd_hsm_init(struct app *app, struct args *args);
 enum status cmd_hsm_show(struct app *app, struct args *args);
 enum status cmd_hsm_factoryreset(struct app *app, struct args *args);
 enum status cmd_hsm_zeroize(struct app *app, struct args *args);
+enum status cmd_hsm_tamper(struct app *app, struct args *args);
+enum status cmd_hsm_audit(struct app *app, struct args *args);
+/** open_hsm() - a context at the card that a command is about, and what the card says of itself */
+enum status open_hsm(struct app *app, struct args *args, struct ha_slot *slot,
+		     struct context **context, struct pciehsm_hsm_info *info);
 enum status cmd_hsm_showpolicies(struct app *app, struct args *args);
 enum status cmd_hsm_changepolicy(struct app *app, struct args *args);
 
@@ -356,6 +394,7 @@ enum status cmd_partition_init(struct app *app, struct args *args);
 enum status cmd_partition_show(struct app *app, struct args *args);
 enum status cmd_partition_contents(struct app *app, struct args *args);
 enum status cmd_partition_delete(struct app *app, struct args *args);
+enum status cmd_partition_clone(struct app *app, struct args *args);
 enum status cmd_partition_clear(struct app *app, struct args *args);
 enum status cmd_partition_resize(struct app *app, struct args *args);
 enum status cmd_partition_showpolicies(struct app *app, struct args *args);
@@ -478,6 +517,8 @@ enum status confirm_destroying(struct app *app, const struct args *args, const c
 			       const char *what);
 /** member_state_name() - "alive" */
 const char *member_state_name(enum ha_member_state state);
+/** now_ms() - ms of a clock that only goes forward */
+int64_t now_ms(void);
 /** find_device() - a partition or card by its serial; false: it is not there */
 bool find_device(struct app *app, const char *serial, struct pciehsm_device *device);
 /** wait_device() - until the device with that serial is there, or is not; at most 10 s */

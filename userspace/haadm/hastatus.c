@@ -11,8 +11,11 @@
 #define INDENT		"        "
 #define NO_SLOT		"------"
 #define NO_LABEL	"------------"
-/* How often a group is looked at while its members differ and move, and the time between */
-#define LOOKS		20
+/*
+ * For how long a group is looked at while its members differ and move, and the time between.
+ * A member that hangs makes each look long: then the first one has to do.
+ */
+#define LOOK_AGAIN_MS	2000
 #define LOOK_MS		100
 
 const char *member_state_name(enum ha_member_state state)
@@ -48,12 +51,13 @@ enum status group_status(struct app *app, const char *label, struct ha_group_sta
 {
 	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
 	struct ha_group_status *before = malloc(sizeof(*before));
-	int look, ret, still = 0;
+	int64_t begun = now_ms();
+	int ret, still = 0;
 
 	if (!before)
 		return fail_errno(app, -ENOMEM, "looking at group %s", label);
 	ret = ha_group_status(app->ha, label, status);
-	for (look = 0; !ret && status->needs_sync && look < LOOKS && still < 3; look++) {
+	while (!ret && status->needs_sync && still < 3 && now_ms() - begun < LOOK_AGAIN_MS) {
 		*before = *status;
 		nanosleep(&pause, NULL);
 		ret = ha_group_status(app->ha, label, status);
@@ -217,6 +221,12 @@ static enum status check_password(struct app *app, const struct ha_group_status 
 	return ST_OK;
 }
 
+/* Is the operator going to be asked for a password, which takes time? */
+static bool will_ask(struct app *app, const struct args *args)
+{
+	return !arg_given(args, "password") && !app->json && can_ask(app);
+}
+
 /* Ask as the product does; nobody to ask, or nothing entered, is no obstacle to the list. */
 static enum status ask_for_group(struct app *app, struct args *args,
 				 const struct ha_group_status *status)
@@ -225,7 +235,7 @@ static enum status ask_for_group(struct app *app, struct args *args,
 	struct secret secret;
 	enum status st;
 
-	if (!given && (app->json || !can_ask(app)))
+	if (!given && !will_ask(app, args))
 		return ST_OK;
 	if (!given)
 		say(app, "\n" INDENT "If you would like to see synchronization data for group %s,\n"
@@ -253,13 +263,13 @@ static enum status list_groups(struct app *app, struct args *args, struct ha_con
 	for (i = 0; !st && i < config->n_groups; i++) {
 		if (only && &config->groups[i] != group)
 			continue;
-		/* The first look is quick; where the password is asked for, time passes. */
+		/* Where the password is asked for, time passes after this look. */
 		if (ha_group_status(app->ha, config->groups[i].label, &status[n]))
 			continue;
 		/* A password that is given is one for all; it is gone once it is used. */
 		if (!n || !arg_given(args, "password"))
 			st = ask_for_group(app, args, &status[n]);
-		if (!st)
+		if (!st && (will_ask(app, args) || status[n].needs_sync))
 			st = group_status(app, config->groups[i].label, &status[n]);
 		n++;
 	}

@@ -25,14 +25,6 @@ struct look {
 	double			rates[HA_MAX_MEMBERS];
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static enum status take_look(struct app *app, const char *label, const struct look *before,
 			     struct look *look)
 {
@@ -203,6 +195,8 @@ static enum status watch(struct app *app, const char *label, long interval, long
 		if (!st)
 			show_look(app, &looks[n % 2], screen);
 	}
+	if (!st && app->json)
+		look_json(app->out, &looks[(n - 1) % 2]);
 	if (keys)
 		tcsetattr(app->terminal, TCSADRAIN, &before);
 	for (i = 0; i < 3; i++)

@@ -80,9 +80,10 @@ static void help_options(FILE *out, const struct command *command)
 			 o->required ? "; required" : "");
 		fprintf(out, INDENT "      %s\n", text);
 		if (o->type == OPT_SECRET)
-			fprintf(out, INDENT "      --%.*s-file <file>, --%.*s-fd <descriptor>: take it "
+			fprintf(out, INDENT "      --%.*s-file, --%.*s-fd, --%.*s-credential: take it "
 				"from there\n", (int)first_name(o->names), o->names,
-				(int)first_name(o->names), o->names);
+				(int)first_name(o->names), o->names, (int)first_name(o->names),
+				o->names);
 	}
 }
 
@@ -125,7 +126,9 @@ static void help_all(struct app *app)
 	if (!app->interactive)
 		printf(INDENT HAADM_NAME " [--json] <command> ...   carry out one command\n"
 		       INDENT HAADM_NAME "                          prompt, or a script from standard "
-		       "input\n\n");
+		       "input\n"
+		       INDENT HAADM_NAME " --completion bash|zsh    print what that shell has to read\n"
+		       INDENT HAADM_NAME " --version\n\n");
 	printf(INDENT "Commands\n\n");
 	for (i = 0; i < n_areas; i++)
 		printf(INDENT "  %-15s %s\n", areas[i].names, areas[i].summary);
@@ -136,12 +139,65 @@ static void help_all(struct app *app)
 	print_wrapped(stdout, "Names of commands and options may be written in any case and in the "
 		      "short forms that their help lists. Values with blanks stand in \"double "
 		      "quotes\". Passwords are asked for; every -password option also exists as "
-		      "--password-file <file> and --password-fd <descriptor> (first line). --json "
-		      "makes the commands that show something print JSON; errors, too.");
+		      "--password-file <file>, --password-fd <descriptor> (first line) and "
+		      "--password-credential <name> (of systemd; haadm.password is found by itself). "
+		      "With --json each command prints one JSON object, errors included.");
 	printf("\n" INDENT "Exit status\n\n");
 	for (st = ST_OK; st <= ST_REFUSED; st++)
 		printf(INDENT "  %d  %s\n", st, status_meaning(st));
 	printf("\n");
+}
+
+static void put_names(struct json_object *to, const char *names)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%.*s", (int)first_name(names), names);
+	put_text(to, "name", name);
+	put_list(to, "short");
+	while (*(names += first_name(names))) {
+		names++;
+		snprintf(name, sizeof(name), "%.*s", (int)first_name(names), names);
+		put_text_item(to, "short", name);
+	}
+}
+
+/* The whole table, whatever was asked for */
+static void help_json(void)
+{
+	struct json_object *top = json_object_new_object(), *list, *item, *options, *one;
+	const struct option *o;
+	enum status st;
+	size_t i;
+
+	put_text(top, "command", "help");
+	list = put_list(top, "commands");
+	for (i = 0; i < n_commands; i++) {
+		char area[32];
+
+		snprintf(area, sizeof(area), "%.*s", (int)first_name(commands[i].area),
+			 commands[i].area);
+		item = put_item(list);
+		put_text(item, "area", area);
+		put_names(item, commands[i].name);
+		put_text(item, "summary", commands[i].summary);
+		options = put_list(item, "options");
+		for (o = commands[i].options; o->names; o++) {
+			one = put_item(options);
+			put_names(one, o->names);
+			put_text(one, "value", o->arg);
+			put_bool(one, "required", o->required);
+			put_text(one, "help", o->help);
+		}
+	}
+	list = put_list(top, "exit_statuses");
+	for (st = ST_OK; st <= ST_REFUSED; st++) {
+		item = put_item(list);
+		put_number(item, "status", st);
+		put_text(item, "meaning", status_meaning(st));
+	}
+	put_number(top, "status", ST_OK);
+	put_print(top);
 }
 
 enum status help_command(struct app *app, int n_words, char **words)
@@ -149,6 +205,10 @@ enum status help_command(struct app *app, int n_words, char **words)
 	const struct area *area = NULL;
 	size_t i;
 
+	if (app->json) {
+		help_json();
+		return ST_OK;
+	}
 	if (!n_words) {
 		help_all(app);
 		return ST_OK;

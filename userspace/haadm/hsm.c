@@ -24,8 +24,8 @@ static void wait_partitions_gone(struct app *app, const char *hsm_serial)
 		free(list);
 }
 
-static enum status open_hsm(struct app *app, struct args *args, struct ha_slot *slot,
-			    struct context **context, struct pciehsm_hsm_info *info)
+enum status open_hsm(struct app *app, struct args *args, struct ha_slot *slot,
+		     struct context **context, struct pciehsm_hsm_info *info)
 {
 	enum status st;
 	CK_RV rv;

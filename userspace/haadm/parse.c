@@ -206,28 +206,26 @@ static enum status find_command(struct app *app, int n_words, char **words,
 
 /* ---- options ---- */
 
-/* NAME, or for a secret NAME-file and NAME-fd */
+/* NAME, or for a secret NAME-file, NAME-fd and NAME-credential */
 static const struct option *find_option(const struct command *command, const char *name,
 					int *source)
 {
+	static const char *const suffixes[] = {
+		[FROM_FILE] = "-file", [FROM_FD] = "-fd", [FROM_CREDENTIAL] = "-credential",
+	};
 	const struct option *o;
 
 	for (o = command->options; o->names; o++) {
-		char derived[64];
+		size_t len = first_name(o->names);
 
 		*source = FROM_TEXT;
 		if (name_listed(o->names, name))
 			return o;
-		if (o->type != OPT_SECRET)
+		if (o->type != OPT_SECRET || strncasecmp(name, o->names, len))
 			continue;
-		*source = FROM_FILE;
-		snprintf(derived, sizeof(derived), "%.*s-file", (int)first_name(o->names), o->names);
-		if (name_listed(derived, name))
-			return o;
-		*source = FROM_FD;
-		snprintf(derived, sizeof(derived), "%.*s-fd", (int)first_name(o->names), o->names);
-		if (name_listed(derived, name))
-			return o;
+		for (*source = FROM_FILE; *source <= FROM_CREDENTIAL; ++*source)
+			if (!strcasecmp(name + len, suffixes[*source]))
+				return o;
 	}
 	return NULL;
 }
@@ -371,7 +369,7 @@ static enum status take_option(struct app *app, struct args *args, int n_words, 
 		return fail(app, ST_USAGE, CODE_OF_STATUS, see,
 			    "option \"-%s\" needs a value (%s)", name,
 			    source == FROM_FILE ? "<file>" : source == FROM_FD ? "<descriptor>" :
-			    v->option->arg);
+			    source == FROM_CREDENTIAL ? "<name>" : v->option->arg);
 	}
 	trouble = value_trouble(v, room, sizeof(room));
 	if (trouble)

@@ -408,15 +408,18 @@ static CK_RV read_object(struct pciehsm_transport *t, const uint8_t *ouid, struc
 	return CKR_OK;
 }
 
-static CK_RV each_object(struct pciehsm_transport *t,
+/* @total: how many there are, as far as is known */
+static CK_RV each_object(struct app *app, struct pciehsm_transport *t, uint32_t total,
 			 void (*fn)(void *arg, const struct object_row *row), void *arg,
 			 size_t *count)
 {
 	uint8_t ouids[FIND_AT_ONCE * PCIEHSM_OUID_LEN];
+	struct progress progress;
 	uint64_t cursor = 0;
 	CK_RV rv;
 
 	*count = 0;
+	progress_begin(&progress, app, "objects");
 	do {
 		uint32_t i, n;
 
@@ -432,10 +435,11 @@ static CK_RV each_object(struct pciehsm_transport *t,
 			}
 			if (!rv) {
 				fn(arg, &row);
-				++*count;
+				progress_step(&progress, ++*count, total);
 			}
 		}
 	} while (!rv && cursor);
+	progress_clear(&progress);
 	return rv;
 }
 
@@ -487,8 +491,8 @@ enum status cmd_partition_contents(struct app *app, struct args *args)
 		return st;
 	if (app->json) {
 		put_text(app->out, "serial", slot.serial);
-		rv = each_object(context->transport, row_to_json, put_list(app->out, "objects"),
-				 &count);
+		rv = each_object(app, context->transport, info.objects, row_to_json,
+				 put_list(app->out, "objects"), &count);
 	} else {
 		table = scols_new_table();
 		if (!table)
@@ -498,7 +502,8 @@ enum status cmd_partition_contents(struct app *app, struct args *args)
 		scols_table_new_column(table, "Label", 0, 0);
 		scols_table_new_column(table, "Id", 0, 0);
 		scols_table_new_column(table, "OUID", 0, 0);
-		rv = each_object(context->transport, row_to_table, table, &count);
+		rv = each_object(app, context->transport, info.objects, row_to_table, table,
+				 &count);
 	}
 	if (rv) {
 		st = fail_rv(app, rv, NO_ATTEMPTS, "listing the objects of partition %s",

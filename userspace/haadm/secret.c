@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Passwords: from the operator without echo, from a file, from a descriptor, or from the
- * command line, which is where they should not stand.
+ * Passwords: from the operator without echo, from a file, from a descriptor, from systemd, or
+ * from the command line, which is where they should not stand.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,20 +151,40 @@ static enum status finish(struct app *app, ssize_t len, struct secret *secret, c
 	return fail_errno(app, len, "%s", where);
 }
 
-static enum status from_file(struct app *app, const struct value *v, struct secret *secret)
+static enum status from_file(struct app *app, const char *path, struct secret *secret)
 {
 	struct stat st;
-	int fd = open(v->text, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len;
 
 	if (fd < 0)
-		return fail_errno(app, -errno, "reading the password from %s", v->text);
+		return fail_errno(app, -errno, "reading the password from %s", path);
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (st.st_mode & 0077))
 		warn_user(app, "Warning: others can read this password file; chmod 600 would keep it "
 			  "to you.");
 	len = read_fd(fd, secret->data, PCIEHSM_PIN_MAX);
 	close(fd);
-	return finish(app, len, secret, v->text);
+	return finish(app, len, secret, path);
+}
+
+/* systemd hands credentials over as files in a directory that it names; systemd.exec(5) */
+static bool credential_path(const char *name, char *path, size_t size)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+	return dir && *dir && !strchr(name, '/') &&
+	       snprintf(path, size, "%s/%s", dir, name) < (int)size;
+}
+
+static enum status from_credential(struct app *app, const char *name, struct secret *secret)
+{
+	char path[PATH_MAX];
+
+	if (!credential_path(name, path, sizeof(path)))
+		return fail(app, ST_NOT_FOUND, CODE_OF_STATUS,
+			    "systemd passes them to services: LoadCredential=, SetCredential=",
+			    "there is no credential \"%s\"", name);
+	return from_file(app, path, secret);
 }
 
 static enum status from_text(struct app *app, const struct value *v, struct secret *secret)
@@ -200,7 +221,8 @@ static enum status nobody_to_ask(struct app *app, const char *name)
 {
 	char advice[160];
 
-	snprintf(advice, sizeof(advice), "Give it with --%s-file or --%s-fd.", name, name);
+	snprintf(advice, sizeof(advice), "Give it with --%s-file, --%s-fd or --%s-credential.",
+		 name, name, name);
 	return fail(app, ST_AUTH, CODE_OF_STATUS, advice,
 		    "the %s is needed and there is no terminal to ask for it", name);
 }
@@ -209,16 +231,22 @@ static enum status given_or_ask(struct app *app, const struct args *args, const 
 				const char *prompt, struct secret *secret, bool *asked)
 {
 	const struct value *v = arg_value(args, name);
+	char credential[64], path[PATH_MAX];
 
 	memset(secret, 0, sizeof(*secret));
 	*asked = false;
 	if (v && v->source == FROM_FILE)
-		return from_file(app, v, secret);
+		return from_file(app, v->text, secret);
+	if (v && v->source == FROM_CREDENTIAL)
+		return from_credential(app, v->text, secret);
 	if (v && v->source == FROM_FD)
 		return finish(app, read_fd(v->number, secret->data, PCIEHSM_PIN_MAX), secret,
 			      "reading the password from the descriptor");
 	if (v)
 		return from_text(app, v, secret);
+	snprintf(credential, sizeof(credential), HAADM_NAME ".%s", name);
+	if (credential_path(credential, path, sizeof(path)) && !access(path, F_OK))
+		return from_file(app, path, secret);
 	if (!prompt || !can_ask(app))
 		return nobody_to_ask(app, name);
 	*asked = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The prompt, with history and completion from the command table; and scripts. */
+/* The prompt, with history and completion; and scripts. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,6 @@
 
 #define PROMPT		HAADM_NAME ":> "
 #define HISTORY_SIZE	500
-#define CANDIDATES_MAX	256
 
 /* ---- one command ---- */
 
@@ -62,176 +61,6 @@ enum status run_words(struct app *app, int n_words, char **words)
 
 /* ---- completion ---- */
 
-struct candidates {
-	const char	*prefix;
-	size_t		n;
-	char		*list[CANDIDATES_MAX];
-};
-
-static void offer(struct candidates *c, const char *before, const char *name, size_t len)
-{
-	char *word;
-
-	if (c->n == CANDIDATES_MAX || asprintf(&word, "%s%.*s", before, (int)len, name) < 0)
-		return;
-	if (strncasecmp(word, c->prefix, strlen(c->prefix)))
-		free(word);
-	else
-		c->list[c->n++] = word;
-}
-
-static void offer_quoted(struct candidates *c, const char *value)
-{
-	char *quoted;
-
-	if (!strchr(value, ' ')) {
-		offer(c, "", value, strlen(value));
-	} else if (asprintf(&quoted, "\"%s\"", value) >= 0) {
-		offer(c, "", quoted, strlen(quoted));
-		free(quoted);
-	}
-}
-
-static void offer_list(struct candidates *c, const char *names)
-{
-	while (*names) {
-		size_t len = first_name(names);
-
-		offer(c, "", names, len);
-		names += len;
-		names += *names == ' ';
-	}
-}
-
-static void offer_slots(struct app *app, struct candidates *c, enum option_type type)
-{
-	struct ha_slot *list = NULL;
-	int i, n = ha_slots(app->ha, 0, &list);
-	char number[16];
-
-	for (i = 0; i < n; i++) {
-		snprintf(number, sizeof(number), "%" PRIu32, list[i].id);
-		offer_quoted(c, type == OPT_SLOT ? number : list[i].serial);
-	}
-	if (n >= 0)
-		free(list);
-}
-
-/* Members that are down are in no slot; they are named by serial to be removed. */
-static void offer_config(struct app *app, struct candidates *c, enum option_type type)
-{
-	struct ha_config *config = ha_config_get(app->ha);
-	unsigned int g, m;
-
-	for (g = 0; config && g < config->n_groups; g++) {
-		if (type == OPT_GROUP)
-			offer_quoted(c, config->groups[g].label);
-		else
-			for (m = 0; m < config->groups[g].n_members; m++)
-				offer_quoted(c, config->groups[g].members[m].serial);
-	}
-	free(config);
-}
-
-static void offer_values(struct app *app, struct candidates *c, const struct option *o)
-{
-	switch (o->type) {
-	case OPT_SLOT:
-		offer_slots(app, c, o->type);
-		break;
-	case OPT_SERIAL:
-		offer_slots(app, c, o->type);
-		offer_config(app, c, o->type);
-		break;
-	case OPT_GROUP:
-		offer_config(app, c, o->type);
-		break;
-	case OPT_CHOICE:
-		offer_list(c, o->choices);
-		break;
-	default:
-		break;
-	}
-}
-
-static const struct command *command_of(const char *area, const char *name)
-{
-	size_t i, k;
-
-	for (i = 0; i < n_areas; i++) {
-		if (!name_listed(areas[i].names, area))
-			continue;
-		for (k = 0; k < n_commands; k++)
-			if (!strncmp(areas[i].names, commands[k].area, strlen(commands[k].area)) &&
-			    name_listed(commands[k].name, name))
-				return &commands[k];
-	}
-	return NULL;
-}
-
-static void offer_options(struct candidates *c, const struct command *command)
-{
-	const struct option *o;
-
-	for (o = command->options; o->names; o++) {
-		size_t len = first_name(o->names);
-		char name[64];
-
-		offer(c, "-", o->names, len);
-		if (o->type != OPT_SECRET)
-			continue;
-		snprintf(name, sizeof(name), "%.*s-file", (int)len, o->names);
-		offer(c, "--", name, strlen(name));
-		snprintf(name, sizeof(name), "%.*s-fd", (int)len, o->names);
-		offer(c, "--", name, strlen(name));
-	}
-}
-
-/* What can stand where the cursor is, after these words */
-static void candidates(struct app *app, int n_words, char **words, struct candidates *c)
-{
-	const struct command *command;
-	const struct option *o;
-	const char *last;
-	size_t i, k;
-
-	if (n_words && (!strcasecmp(words[0], "help") || !strcmp(words[0], "?"))) {
-		n_words--;
-		words++;
-		if (n_words > 1)
-			return;
-	}
-	if (!n_words) {
-		for (i = 0; i < n_areas; i++)
-			offer(c, "", areas[i].names, first_name(areas[i].names));
-		offer_list(c, "help exit");
-		return;
-	}
-	if (n_words == 1) {
-		for (i = 0; i < n_areas; i++)
-			for (k = 0; name_listed(areas[i].names, words[0]) && k < n_commands; k++)
-				if (!strncmp(areas[i].names, commands[k].area,
-					     strlen(commands[k].area)))
-					offer(c, "", commands[k].name,
-					      first_name(commands[k].name));
-		return;
-	}
-	command = command_of(words[0], words[1]);
-	if (!command)
-		return;
-	last = words[n_words - 1];
-	if (n_words > 2 && last[0] == '-') {
-		last += 1 + (last[1] == '-');
-		for (o = command->options; o->names; o++) {
-			if (o->type != OPT_FLAG && name_listed(o->names, last)) {
-				offer_values(app, c, o);
-				return;
-			}
-		}
-	}
-	offer_options(c, command);
-}
-
 static unsigned char complete(EditLine *el, int key)
 {
 	const LineInfo *line = el_line(el);
@@ -258,7 +87,7 @@ static unsigned char complete(EditLine *el, int key)
 	    split_line(app, before, &n_words, &words))
 		goto out;
 	c.prefix = prefix;
-	candidates(app, n_words, words, &c);
+	complete_words(app, n_words, words, &c);
 	if (!c.n)
 		goto out;
 	common = strlen(c.list[0]);
@@ -287,8 +116,7 @@ static unsigned char complete(EditLine *el, int key)
 		result = CC_REDISPLAY;
 	}
 out:
-	for (i = 0; i < c.n; i++)
-		free(c.list[i]);
+	candidates_free(&c);
 	if (words)
 		free_words(n_words, words);
 	free(prefix);

@@ -113,6 +113,19 @@ enum status target_slot(struct app *app, const struct args *args, enum ha_slot_k
 		    slot->id, slot->serial, kind_name(slot->kind), kind_name(kind));
 }
 
+enum status source_slot(struct app *app, const struct args *args, struct ha_slot *slot)
+{
+	struct args from = { .command = args->command };
+	const struct value *v = arg_value(args, "from");
+	static const struct option slot_option = { .names = "slot", .type = OPT_SLOT };
+
+	if (v) {
+		from.v[from.n] = *v;
+		from.v[from.n++].option = &slot_option;
+	}
+	return target_slot(app, &from, HA_SLOT_PARTITION, slot);
+}
+
 enum status target_member(struct app *app, const struct args *args, struct ha_slot *slot)
 {
 	enum status st = find_slot(app, args, false, slot);

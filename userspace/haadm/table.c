@@ -227,6 +227,42 @@ static const struct option partition_changepolicy[] = {
 	FORCE("do not ask"), END
 };
 
+static const struct option hsm_audit[] = {
+	THIS_SLOT, THIS_SERIAL,
+	{ .names = "show", .type = OPT_FLAG, .one_of = 3 | ONE_OR_NONE,
+	  .help = "show what is logged and how much there is (the default)" },
+	{ .names = "export e", .arg = "<file>", .type = OPT_TEXT, .one_of = 3 | ONE_OR_NONE,
+	  .help = "write the log to a new file, as the card has signed it" },
+	{ .names = "verify v", .arg = "<file>", .type = OPT_TEXT, .one_of = 3 | ONE_OR_NONE,
+	  .help = "check such a file and show its entries; needs no card" },
+	{ .names = "truncate t", .arg = "<n>", .type = OPT_NUMBER, .min = 1,
+	  .max = 0x7fffffffffffffffL, .one_of = 3 | ONE_OR_NONE,
+	  .help = "destroy the entries up to this number" },
+	{ .names = "log l", .arg = "<list>", .type = OPT_TEXT, .one_of = 3 | ONE_OR_NONE,
+	  .help = "log this from now on: all, none, or of login,roles,hsm,partition,objects,use,"
+		  "cloning,failed" },
+	{ .names = "full", .arg = "<what>", .type = OPT_CHOICE, .choices = "drop halt",
+	  .help = "when the log is full: drop the oldest entries, or halt what has to be logged" },
+	{ .names = "root", .arg = "<file>", .type = OPT_TEXT,
+	  .help = "with -verify: certificate of the card's maker (PEM)" },
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the Auditor, if they are not logged in" },
+	FORCE("do not ask"), END
+};
+
+static const struct option partition_clone[] = {
+	{ .names = "objects o", .arg = "<list>", .type = OPT_TEXT, .required = true,
+	  .help = "OUIDs with commas between them, or 0 for all" },
+	MEMBER_SLOT, MEMBER_SERIAL,
+	{ .names = "from fr", .arg = "<slotnum>", .type = OPT_SLOT,
+	  .help = "slot of the source; default: the current one" },
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the source's Crypto Officer, and the target's" },
+	{ .names = "targetpassword tp", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the target's Crypto Officer, if it is another one" },
+	FORCE("do not ask"), END
+};
+
 static const struct option partition_resize[] = {
 	THIS_SLOT, THIS_SERIAL,
 	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1,
@@ -392,6 +428,10 @@ const struct command commands[] = {
 	{ .area = "slot", .name = "set s", .run = cmd_slot_set, .options = slot_set,
 	  .summary = "Choose the slot that commands are about" },
 
+	{ .area = "hsm", .name = "audit a", .run = cmd_hsm_audit, .options = hsm_audit,
+	  .summary = "Show, export, check or set the audit log of an HSM",
+	  .text = "The card writes down who did what, and signs it. The Auditor says what is logged, "
+		  "exports and truncates; the log survives everything, a factory reset too." },
 	{ .area = "hsm", .name = "changepolicy changehsmpolicy chp", .run = cmd_hsm_changepolicy,
 	  .options = hsm_changepolicy, .summary = "Change a policy of an HSM",
 	  .text = "By the HSM SO. Where hsm showpolicies says so, this destroys all partitions." },
@@ -406,6 +446,10 @@ const struct command commands[] = {
 	  .summary = "Show an HSM" },
 	{ .area = "hsm", .name = "showpolicies shp", .run = cmd_hsm_showpolicies,
 	  .options = showpolicies, .summary = "Show the policies of an HSM" },
+	{ .area = "hsm", .name = "tamper t", .run = cmd_hsm_tamper, .options = this_one,
+	  .summary = "Show whether an HSM was tampered with",
+	  .text = "Exit status 7 if it was. Then its keys are gone, and hsm factoryreset is the only "
+		  "way back." },
 	{ .area = "hsm", .name = "zeroize z", .run = cmd_hsm_zeroize, .options = hsm_factoryreset,
 	  .summary = "Destroy the SO and all partitions of an HSM; its policies stay",
 	  .text = "Needs no password: who has the card, has it." },
@@ -417,6 +461,10 @@ const struct command commands[] = {
 	{ .area = "partition", .name = "clear clr", .run = cmd_partition_clear,
 	  .options = partition_clear, .summary = "Delete all objects in a partition",
 	  .text = "By the Crypto Officer. In a group, the deletions are carried to the others." },
+	{ .area = "partition", .name = "clone cl", .run = cmd_partition_clone,
+	  .options = partition_clone, .summary = "Clone objects to another partition",
+	  .text = "Of the same cloning domain. The host carries ciphertext only. An object that the "
+		  "target has is brought to the greater version." },
 	{ .area = "partition", .name = "contents con", .run = cmd_partition_contents,
 	  .options = partition_contents, .summary = "List the objects in a partition" },
 	{ .area = "partition", .name = "create c", .run = cmd_partition_create,
