@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bench.h"
 
+#include <dirent.h>
 #include <time.h>
 
 static unsigned int rounds = 5;
@@ -15,13 +16,43 @@ double bench_now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+/* Seconds that threads of this process were ready to run and did not */
+static double waited(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned long long ran, wait, sum = 0;
+	struct dirent *d;
+	char path[300];
+	FILE *f;
+
+	assert_non_null(dir);
+	while ((d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%s/schedstat", d->d_name);
+		f = d->d_name[0] == '.' ? NULL : fopen(path, "r");
+		if (!f)
+			continue;
+		if (fscanf(f, "%llu %llu", &ran, &wait) == 2)
+			sum += wait;
+		fclose(f);
+	}
+	closedir(dir);
+	return (double)sum / 1e9;
+}
+
 /* Of this thread: what others do on the machine meanwhile is not counted. */
-static double cpu_now(void)
+static double cpu_now(unsigned int threads)
 {
 	struct timespec ts;
 
+	(void)threads;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* The time that passes; with @threads, what they were given of it, see bench.h */
+static double time_now(unsigned int threads)
+{
+	return threads ? bench_now() - waited() / threads : bench_now();
 }
 
 unsigned int bench_rounds(void)
@@ -48,15 +79,30 @@ void bench_note(const char *format, ...)
 	va_end(args);
 }
 
-/* Rate of a side, in turns of about BENCH_TURN; @n is kept from turn to turn. */
-static double turn(bench_side_t *side, void *opaque, unsigned int *n, double (*now)(void))
+typedef double bench_clock_t(unsigned int threads);
+
+/**
+ * struct side - one of the two
+ * @run:	does it
+ * @threads:	of its own, for the clock
+ * @n:		how often in a turn; kept from turn to turn
+ */
+struct side {
+	bench_side_t	*run;
+	unsigned int	threads;
+	unsigned int	n;
+};
+
+/* Rate of a side, in turns of about BENCH_TURN */
+static double turn(struct side *s, void *opaque, bench_clock_t *now)
 {
+	unsigned int *n = &s->n;
 	double begin, took;
 
 	for (;;) {
-		begin = now();
-		side(opaque, *n);
-		took = now() - begin;
+		begin = now(s->threads);
+		s->run(opaque, *n);
+		took = now(s->threads) - begin;
 		if (took >= BENCH_TURN / 2 || *n > 1U << 30)
 			break;
 		*n = took < BENCH_TURN / 64 ? *n * 16 :
@@ -78,21 +124,21 @@ static double median(double *list, unsigned int count)
 	return list[count / 2];
 }
 
-static void ratio_by(double (*now)(void), const char *name, bench_side_t *ours,
-		     bench_side_t *peer, void *opaque, double bar)
+static void ratio_by(bench_clock_t *now, const char *name, struct side ours, struct side peer,
+		     void *opaque, double bar)
 {
 	double *a = calloc(3UL * rounds, sizeof(*a)), *b, *ratio;
-	unsigned int ours_n = 1, peer_n = 1, i;
+	unsigned int i;
 
 	assert_non_null(a);
 	b = a + rounds;
 	ratio = b + rounds;
 	/* To find out how many make a turn, and to warm up */
-	turn(ours, opaque, &ours_n, now);
-	turn(peer, opaque, &peer_n, now);
+	turn(&ours, opaque, now);
+	turn(&peer, opaque, now);
 	for (i = 0; i < rounds; i++) {
-		a[i] = turn(ours, opaque, &ours_n, now);
-		b[i] = turn(peer, opaque, &peer_n, now);
+		a[i] = turn(&ours, opaque, now);
+		b[i] = turn(&peer, opaque, now);
 		ratio[i] = a[i] / b[i];
 	}
 	bench_line(name, median(a, rounds), median(b, rounds), median(ratio, rounds), bar);
@@ -102,13 +148,22 @@ static void ratio_by(double (*now)(void), const char *name, bench_side_t *ours,
 void bench_ratio(const char *name, bench_side_t *ours, bench_side_t *peer, void *opaque,
 		 double bar)
 {
-	ratio_by(bench_now, name, ours, peer, opaque, bar);
+	ratio_by(time_now, name, (struct side){ ours, 0, 1 }, (struct side){ peer, 0, 1 }, opaque,
+		 bar);
 }
 
 void bench_cpu_ratio(const char *name, bench_side_t *ours, bench_side_t *peer, void *opaque,
 		     double bar)
 {
-	ratio_by(cpu_now, name, ours, peer, opaque, bar);
+	ratio_by(cpu_now, name, (struct side){ ours, 0, 1 }, (struct side){ peer, 0, 1 }, opaque,
+		 bar);
+}
+
+void bench_engines_ratio(const char *name, bench_side_t *ours, unsigned int ours_count,
+			 bench_side_t *peer, unsigned int peer_count, void *opaque, double bar)
+{
+	ratio_by(time_now, name, (struct side){ ours, ours_count, 1 },
+		 (struct side){ peer, peer_count, 1 }, opaque, bar);
 }
 
 int main(int argc, char **argv)

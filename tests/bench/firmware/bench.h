@@ -41,6 +41,18 @@ void bench_ratio(const char *name, bench_side_t *ours, bench_side_t *peer, void 
 void bench_cpu_ratio(const char *name, bench_side_t *ours, bench_side_t *peer, void *opaque,
 		     double bar);
 
+/**
+ * bench_engines_ratio() - the same for sides that work in threads of their own
+ * @ours_count:	threads of our side
+ * @peer_count:	threads of the peer
+ *
+ * By the time that passes, less what those threads could have run in and did not, because others
+ * had the processors (schedstat): so it shows how much the threads hold each other up, and
+ * not how busy the machine is.
+ */
+void bench_engines_ratio(const char *name, bench_side_t *ours, unsigned int ours_count,
+			 bench_side_t *peer, unsigned int peer_count, void *opaque, double bar);
+
 /** bench_line() - print a line for two rates that were measured already */
 void bench_line(const char *name, double ours, double peer, double ratio, double bar);
 

@@ -300,7 +300,8 @@ void bench_engines(void)
 		begin(&b[i], PCIEHSM_FN_SIGN, CKM_RSA_PKCS, KEY_RSA + 1, 32);
 		complete(&b[i]);
 	}
-	bench_ratio("RSA-2048 sign, 2 engines to 1", two_engines, one_engine, b, 1.8);
+	bench_engines_ratio("RSA-2048 sign, 2 engines to 1", two_engines, 2, one_engine, 1, b,
+			    1.8);
 	for (i = 0; i < 2; i++) {
 		fwmsg_free(&b[i].m);
 		card_free(b[i].card);

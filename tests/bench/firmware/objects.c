@@ -167,6 +167,7 @@ static unsigned int import_batch(struct ends *e, uint32_t n, unsigned int count,
 	uint8_t *ouids = malloc((size_t)count * PCIEHSM_OUID_LEN);
 	const struct pciehsm_clone_result *results;
 	struct fwmsg out, in;
+	const uint8_t *blob;
 	unsigned int i;
 	double begin;
 	size_t len;
@@ -181,12 +182,14 @@ static unsigned int import_batch(struct ends *e, uint32_t n, unsigned int count,
 	assert_ok(run(&out, e->from));
 	fwmsg_begin(&in, PCIEHSM_OP_CLONE_IMPORT, 0);
 	fwmsg_u32(&in, PCIEHSM_F_CHANNEL, e->target);
-	fwmsg_bytes(&in, PCIEHSM_F_BLOB, fwmsg_get(&out, PCIEHSM_F_BLOB, &len), len);
+	blob = fwmsg_get(&out, PCIEHSM_F_BLOB, &len);
+	fwmsg_bytes(&in, PCIEHSM_F_BLOB, blob, len);
 	begin = bench_now();
 	assert_ok(run(&in, e->to));
 	*took += bench_now() - begin;
 	results = (const void *)fwmsg_get(&in, PCIEHSM_F_RESULTS, &len);
 	count = (unsigned int)(len / sizeof(*results));
+	assert_true(count > 0);
 	for (i = 0; i < count; i++)
 		assert_int_equal(results[i].rv, CKR_OK);
 	fwmsg_free(&out);
