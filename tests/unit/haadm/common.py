@@ -37,7 +37,7 @@ class Machine:
         """One command, without a terminal; returns (exit status, stdout, stderr)."""
         run = subprocess.run([HAADM, *words], input=input, capture_output=True, text=True,
                              env=dict(self.env, **env), check=False, timeout=120,
-                             start_new_session=True, pass_fds=pass_fds)
+                             start_new_session=True, pass_fds=pass_fds, cwd=self.dir)
         return run.returncode, run.stdout, run.stderr
 
     def secret(self, text):
@@ -70,6 +70,11 @@ class Machine:
     def create_object(self, serial, label, password='co-password-4'):
         """An object in one partition alone, past its group."""
         subprocess.run([os.path.join(HERE, 'object-loopback'), serial, password, label],
+                       env=self.env, check=True, timeout=60)
+
+    def create_key(self, serial, label, password='co-password-4'):
+        """A key pair for signing, in one partition alone, past its group."""
+        subprocess.run([os.path.join(HERE, 'object-loopback'), serial, password, label, 'key'],
                        env=self.env, check=True, timeout=60)
 
     def copy(self, name):

@@ -3,7 +3,8 @@
  * Create a token object in a partition of a card inside this process, as an application
  * would that works with that member alone.
  *
- * object-loopback SERIAL PASSWORD LABEL; the environment as for haadm-loopback
+ * object-loopback SERIAL PASSWORD LABEL [key]; with "key" a key pair for signing, on P-256.
+ * The environment as for haadm-loopback
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,30 @@
 
 #include "loopback.h"
 #include "pciehsm.h"
+
+static CK_RV make_key(struct pciehsm_transport *t, const char *label)
+{
+	/* The curve's object identifier, secp256r1 */
+	static const unsigned char curve[] = { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 };
+	const CK_MECHANISM mech = { .mechanism = CKM_EC_KEY_PAIR_GEN };
+	uint8_t ouids[2][PCIEHSM_OUID_LEN];
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE pub[] = {
+		{ CKA_EC_PARAMS, (void *)curve, sizeof(curve) },
+		{ CKA_TOKEN, &yes, sizeof(yes) },
+		{ CKA_VERIFY, &yes, sizeof(yes) },
+		{ CKA_LABEL, (void *)label, strlen(label) },
+	};
+	CK_ATTRIBUTE priv[] = {
+		{ CKA_TOKEN, &yes, sizeof(yes) },
+		{ CKA_SIGN, &yes, sizeof(yes) },
+		{ CKA_LABEL, (void *)label, strlen(label) },
+	};
+	CK_RV rv = pciehsm_random(t, NULL, 0, ouids, sizeof(ouids));
+
+	return rv ? rv : pciehsm_generate_key_pair(t, 0, &mech, ouids[0], ouids[1], 0, pub, 4, priv,
+						   3, NULL);
+}
 
 int main(int argc, char **argv)
 {
@@ -26,7 +51,7 @@ int main(int argc, char **argv)
 	int used;
 	CK_RV rv;
 
-	if (argc != 4 || !cards || !getenv("LOOPBACK_DIR"))
+	if (argc < 4 || !cards || !getenv("LOOPBACK_DIR"))
 		return 100;
 	lb = loopback_new(getenv("LOOPBACK_DIR"));
 	for (; sscanf(cards, "%llu:%u%n", &serial, &base, &used) == 2; cards += used)
@@ -43,9 +68,11 @@ int main(int argc, char **argv)
 		{ CKA_LABEL, argv[3], strlen(argv[3]) },
 	};
 	rv = pciehsm_login(t, PCIEHSM_ROLE_CO, argv[2], strlen(argv[2]), NULL, NULL);
-	if (!rv)
+	if (!rv && argc > 4)
+		rv = make_key(t, argv[3]);
+	else if (!rv)
 		rv = pciehsm_random(t, NULL, 0, ouid, sizeof(ouid));
-	if (!rv)
+	if (!rv && argc == 4)
 		rv = pciehsm_object_create(t, 0, ouid, 0, attrs, 4, NULL);
 	if (rv)
 		fprintf(stderr, "object-loopback: %s\n", pciehsm_rv_name(rv));

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from common import HAADM, Machine, expect, expect_in, run_tests
-from procedure import NEW, OLD, STAYS, Operators
+from procedure import GROUP, NEW, OLD, STAYS, Operators
 
 STATE = {}
 
@@ -43,6 +43,9 @@ def test_procedure():
     after = operators.list_groups()
     expect_in('after the replacement', after, f'Group Members:  {STAYS}, {NEW}\n')
     expect('the lost member is gone', OLD in after, False)
+    expect_in('standby', operators.do(f'hagroup addstandby -group {GROUP} -serial {NEW}'),
+              f'Member {NEW} of group {GROUP} is now standby.')
+    expect_in('the end', operators.list_groups(), f'Standby Members:  {NEW}\n')
     operators.leave()
 
 

@@ -1,0 +1,260 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Around the commands: completion, manual page, credentials, progress, the screen, a big group."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from common import (GROUP, HAADM, Machine, NOT_FOUND, PAR0, PAR1, REPO, expect, expect_in, pair,
+                    refused, run_tests)
+from terminal import Terminal
+
+# More than this, and something waits for one member after the other.
+HANG_SECONDS = 10
+MEMBERS, HUNG = 32, 3
+
+
+def complete(machine, *words):
+    return machine.ok('--complete', *words).split()
+
+
+# --- completion ---
+
+def test_completion():
+    machine = pair()
+    table = json.loads(machine.ok('--json', 'help'))['commands']
+    for area in {c['area'] for c in table}:
+        expect(f'commands of {area}', complete(machine, area, ''),
+               [c['name'] for c in table if c['area'] == area])
+    for command in table:
+        offered = complete(machine, command['area'], command['name'], '-')
+        for option in command['options']:
+            if '-' + option['name'] not in offered:
+                raise AssertionError(f'{command["name"]}: -{option["name"]} is not in {offered}')
+    expect('areas', complete(machine, 'h'), ['hagroup', 'hsm', 'help'])
+    expect('after --json', complete(machine, '--json', 'slo'), ['slot'])
+    expect('group', complete(machine, 'hagroup', 'check', '-group', ''), [GROUP])
+    expect('slots', complete(machine, 'slot', 'set', '-slot', '10'), ['100', '101'])
+    expect('serials', sorted(set(complete(machine, 'hagroup', 'drain', '-serial', '1'))),
+           sorted([PAR0, '1' + PAR0, PAR1, '1238700', '154438']))
+    expect('choices', complete(machine, 'hagroup', 'recoverymode', '-mode', 'activeE'),
+           ['activeEnhanced'])
+    expect('files are the shell\'s', complete(machine, 'hagroup', 'check', '--password-file', ''),
+           [])
+    expect('passwords from elsewhere', complete(machine, 'hagroup', 'check', '--password'),
+           ['--password-file', '--password-fd', '--password-credential'])
+    expect('nonsense', complete(machine, 'nonsense', 'x', ''), [])
+    expect('shells', complete(machine, '--completion', ''), ['bash', 'zsh'])
+    refused(machine, 2, '--completion', 'csh', says=['bash'])
+
+
+def shell_machine():
+    """The program under its own name, as a shell finds it."""
+    machine = pair()
+    path = os.path.join(machine.dir, 'bin')
+    if not os.path.isdir(path):
+        os.mkdir(path)
+        os.symlink(HAADM, os.path.join(path, 'haadm'))
+    return machine, dict(machine.env, PATH=path + ':' + os.environ['PATH'])
+
+
+def test_completion_in_bash():
+    _, env = shell_machine()
+    script = '''
+source <(haadm --completion bash)
+try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _haadm; echo "${COMPREPLY[*]}"; }
+complete -p haadm
+try haadm hagroup rem
+try haadm hagroup listgroups -group ""
+'''
+    run = subprocess.run(['bash', '--norc', '-c', script], env=env, capture_output=True, text=True,
+                         check=False, timeout=60)
+    expect(f'bash ({run.stderr})', run.stdout, 'complete -o default -F _haadm haadm\n'
+           f'removemember removestandby\n{GROUP}\n')
+
+
+def test_completion_in_zsh():
+    if not shutil.which('zsh'):
+        print('# there is no zsh here: its script was not run')
+        return
+    _, env = shell_machine()
+    # What compadd gets is what zsh offers; compinit is not needed to see it.
+    script = '''
+compdef() { echo "compdef $*" }
+compadd() { shift 2; echo "$*" }
+_files() { echo files }
+source <(haadm --completion zsh)
+words=(haadm hagroup rem) CURRENT=3; _haadm
+words=(haadm hagroup listgroups -group '') CURRENT=5; _haadm
+words=(haadm hagroup check --password-file '') CURRENT=5; _haadm
+'''
+    run = subprocess.run(['zsh', '-f', '-c', script], env=env, capture_output=True, text=True,
+                         check=False, timeout=60)
+    expect(f'zsh ({run.stderr})', run.stdout, 'compdef _haadm haadm\n'
+           f'removemember removestandby\n{GROUP}\nfiles\n')
+
+
+def test_completion_at_the_prompt():
+    machine = pair()
+    with Terminal([HAADM], env=machine.env) as terminal:
+        terminal.wait_for('haadm:> ')
+        os.write(terminal.fd, b'hag\trecoverym\t-m\tactiveB\t\n')
+        shown = terminal.wait_for(re.compile(r'Command Result.*\n\nhaadm:> $', re.S))
+        expect_in('completed', shown, 'has been set to activeBasic.')
+        terminal.type('exit')
+        terminal.finish()
+
+
+# --- manual page and help ---
+
+def test_manual_page():
+    machine = pair()
+    with open(os.path.join(REPO, 'userspace', 'haadm', 'haadm.8.in'), encoding='utf-8') as f:
+        text = f.read()
+    expect('the place of the table', text.count('\n@TABLE@\n'), 1)
+    text = text.replace('@TABLE@\n', machine.ok('--man'))
+    table = json.loads(machine.ok('--json', 'help'))
+    for command in table['commands']:
+        expect_in('commands', text, f'.SS "{command["area"]} {command["name"]}"\n')
+    for status in table['exit_statuses']:
+        expect_in('exit statuses', text, f'.TP\n\\fB{status["status"]}\\fR\n')
+    page = os.path.join(machine.dir, 'haadm.8')
+    with open(page, 'w', encoding='utf-8') as f:
+        f.write(text)
+    if shutil.which('groff'):
+        run = subprocess.run(['groff', '-man', '-ww', '-z', page], capture_output=True, text=True,
+                             check=False, timeout=60)
+        expect('groff', (run.returncode, run.stderr), (0, ''))
+
+
+def test_help_of_everything():
+    machine = Machine('help', 'none')
+    for command in json.loads(machine.ok('--json', 'help'))['commands']:
+        words = (command['area'], command['name'])
+        text = machine.ok('help', *words)
+        for option in command['options']:
+            expect_in(' '.join(words), text, f'\n          -{option["name"]}')
+        expect('--help', machine.ok(*words, '--help'), text)
+        expect('--help behind options', machine.ok(*words, '-group', 'x', '--help'), text)
+        expect('short form', machine.ok('help', command['area'], (command['short'] or
+                                                                  [command['name']])[0]), text)
+
+
+# --- credentials ---
+
+def test_credentials():
+    machine = pair()
+    directory = os.path.join(machine.dir, 'credentials')
+    os.mkdir(directory)
+    for name, text in (('haadm.password', 'co-password-4'), ('other', 'wrong-password')):
+        with open(os.path.join(directory, name), 'w', encoding='utf-8',
+                  opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(text)
+    env = {'CREDENTIALS_DIRECTORY': directory}
+    machine.ok('hagroup', 'check', '-group', GROUP, **env)
+    refused(machine, 6, 'hagroup', 'check', '-group', GROUP, '--password-credential', 'other',
+            says=['attempts left'], **env)
+    machine.ok('hagroup', 'check', '-group', GROUP, '--password-credential', 'haadm.password', **env)
+    for name in ('nothing', '../ha.conf'):
+        refused(machine, NOT_FOUND, 'hagroup', 'check', '-group', GROUP,
+                '--password-credential', name, **env)
+    refused(machine, NOT_FOUND, 'hagroup', 'check', '-group', GROUP,
+            '--password-credential', 'haadm.password', says=['LoadCredential'])
+
+
+# --- progress, the screen ---
+
+def test_progress():
+    machine = pair().copy('progress')
+    for i in range(12):
+        machine.create_object(PAR0, f'object {i}')
+    machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file',
+               machine.secret('co-password-4'))
+    words = ['partition', 'contents', '-slot', '0', '--password-file',
+             machine.secret('co-password-4')]
+    # Each of its questions takes so long that all of them take over a second.
+    env = dict(machine.env, LOOPBACK_SLOW_MS='200', TERM='xterm')
+    with Terminal([HAADM, *words], env=env) as terminal:
+        shown = terminal.finish()
+    line = re.compile(r'\x1b\[K {8}\d+ of 12 objects, \d+ per second, \d+ s left')
+    if not line.search(shown):
+        raise AssertionError(f'no progress in {shown!r}')
+    expect('the line is taken back', line.sub('', shown).count('per second') <
+           shown.count('\x1b[K'), True)
+    expect_in('the list', shown, '12 objects\n')
+    with Terminal([HAADM, *words], env=dict(env, TERM='dumb')) as terminal:
+        expect('on a dumb terminal', 'per second' in terminal.finish(), False)
+    status, out, err = machine.run(*words, LOOPBACK_SLOW_MS='200', TERM='xterm')
+    expect('without a terminal', (status, 'per second' in out + err), (0, False))
+
+
+def test_screen():
+    machine = pair()
+    env = dict(machine.env, TERM='xterm')
+    with Terminal([HAADM, 'hagroup', 'status', '-group', GROUP, '-watch'], env=env) as terminal:
+        for _ in range(2):
+            shown = terminal.wait_for('q ends this.\n')
+            expect_in('a screen', shown, '\x1b[H\x1b[2J')
+            expect_in('members', shown, PAR1)
+        os.write(terminal.fd, b'q')
+        shown = terminal.finish()
+        expect(f'exit status ({shown})', terminal.status, 0)
+    out = machine.ok('hagroup', 'status', '-group', GROUP, '-watch', '-count', '2')
+    expect('without a terminal', (out.count('Member S/N'), '\x1b' in out), (2, False))
+    out = machine.ok('--json', 'hagroup', 'status', '-group', GROUP, '-watch', '-count', '2')
+    looks = [json.loads(line) for line in out.split('\n')[:2]]
+    expect('looks', [m['serial'] for look in looks for m in look['members']], [PAR0, PAR1] * 2)
+    expect('rates', [type(m['operations_per_second']) for m in looks[1]['members']], [int] * 2)
+
+
+# --- a big group ---
+
+def test_listgroups_of_32_members_with_3_hung():
+    cards = [1000 + i for i in range(MEMBERS)]
+    serials = [f'{card}{i + 1:06}' for i, card in enumerate(cards)]
+    hung = [cards[i] for i in (3, 17, 30)]
+    machine = Machine('big', ' '.join(f'{card}:{i + 1}' for i, card in enumerate(cards)))
+    so = machine.secret('so-password-1')
+    script = ''.join(f'hsm init -serial {card} -label h -force --password-file {so}\n'
+                     f'partition create -serial {card} --password-file {so}\n'
+                     f'role logout -serial {card}\n'
+                     f'partition init -serial {serial} -label p{card} -force --password-file '
+                     f'{machine.secret("po-password-2")} --domain-file {machine.secret("d")}\n'
+                     for card, serial in zip(cards, serials))
+    machine.ok(input=script)
+    # The configuration as 31 times addmember would leave it
+    with open(machine.config, 'w', encoding='utf-8') as f:
+        json.dump(big_config(serials), f)
+    begun = time.monotonic()
+    machine.ok('hagroup', 'listgroups')
+    without = time.monotonic() - begun
+    begun = time.monotonic()
+    out = machine.ok('--json', 'hagroup', 'listgroups', LOOPBACK_HANG=' '.join(map(str, hung)),
+                     LOOPBACK_HANG_MS=str(HANG_SECONDS * 1000))
+    seconds = time.monotonic() - begun
+    print(f'# {seconds:.2f} s with {HUNG} of {MEMBERS} members hung, {without:.2f} s without')
+    found = {m['serial']: m for m in json.loads(out)['groups'][0]['members']}
+    for card, serial in zip(cards, serials):
+        expect(f'state of {serial}', found[serial]['state'], 'down' if card in hung else 'alive')
+        if card not in hung:
+            expect(f'label of {serial}', found[serial]['label'], f'p{card}')
+    if seconds - without >= HANG_SECONDS:
+        raise AssertionError(f'it waited {seconds - without:.2f} s for the hung members')
+
+
+def big_config(serials):
+    template = json.loads(pair().config_text())
+    group = template['groups'][0]
+    member = {k: v for k, v in group['members'][0].items() if k == 'serial'}
+    group['members'] = [dict(member, serial=serial) for serial in serials]
+    return template
+
+
+if __name__ == '__main__':
+    sys.exit(run_tests([f for n, f in list(globals().items()) if n.startswith('test_')]))
