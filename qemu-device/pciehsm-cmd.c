@@ -31,6 +31,7 @@ static PciehsmCmd *pciehsm_cmd_new(PciehsmSq *sq, const struct pciehsm_sqe *sqe)
     cmd->cid = le16_to_cpu(sqe->cid);
     cmd->opcode = sqe->opcode;
     cmd->context = le32_to_cpu(sqe->context);
+    cmd->msg_op = le32_to_cpu(sqe->msg_op);
     cmd->state = PCIEHSM_CMD_NEW;
     sq->count++;
     QTAILQ_INSERT_TAIL(&sq->cmds, cmd, sq_link);
@@ -111,8 +112,18 @@ void pciehsm_cmd_release(PciehsmState *s, PciehsmCmd *cmd)
 
 static void pciehsm_cmd_end(PciehsmState *s, PciehsmCmd *cmd, uint16_t status)
 {
+    const PciehsmRule *rule;
+
     cmd->status = status;
-    if (!pciehsm_withheld(s, cmd->sq_id)) {
+    if (s->num_rules) {
+        cmd->stuck = pciehsm_rule(s, PCIEHSM_FAULT_WITHHOLD, cmd);
+        rule = pciehsm_rule(s, PCIEHSM_FAULT_DELAY, cmd);
+        if (rule) {
+            cmd->due = MAX(cmd->due, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) +
+                                     rule->us * 1000);
+        }
+    }
+    if (!pciehsm_held_back(s, cmd)) {
         pciehsm_cmd_release(s, cmd);
         return;
     }
@@ -122,6 +133,8 @@ static void pciehsm_cmd_end(PciehsmState *s, PciehsmCmd *cmd, uint16_t status)
     QTAILQ_INSERT_TAIL(&s->held, cmd, link);
     if (cmd->aborting) {
         pciehsm_cmd_kill(s, cmd);
+    } else if (cmd->due) {
+        pciehsm_due_wait(s, cmd);
     }
 }
 
@@ -294,6 +307,7 @@ static PciehsmTake pciehsm_msg_take(PciehsmState *s, PciehsmCmd *cmd,
     job->finish = pciehsm_msg_finish;
     s->used = true;
     s->stats.messages++;
+    pciehsm_stats_message(s, cmd->msg_op);
     trace_pciehsm_message(s->serial, cmd->sq_id, cmd->cid, job->req.partition,
                           cmd->context, le32_to_cpu(msg->op), in.len);
     pciehsm_cmd_run(s, cmd, job, pciehsm_job_submit);
@@ -331,6 +345,26 @@ static PciehsmTake pciehsm_io_take(PciehsmState *s, PciehsmCmd *cmd,
     }
 }
 
+/* True if a rule has made it fail; else it may have given it a time. */
+static bool pciehsm_cmd_fault(PciehsmState *s, PciehsmCmd *cmd)
+{
+    const PciehsmRule *rule = pciehsm_rule(s, PCIEHSM_FAULT_FAIL, cmd);
+
+    if (rule) {
+        if (rule->executed) {
+            pciehsm_cmd_complete(s, cmd, rule->status);
+        } else {
+            pciehsm_cmd_refuse(s, cmd, rule->status);
+        }
+        return true;
+    }
+    rule = pciehsm_rule(s, PCIEHSM_FAULT_SERVICE, cmd);
+    if (rule) {
+        cmd->due = pciehsm_service_end(s, rule);
+    }
+    return false;
+}
+
 PciehsmTake pciehsm_cmd_take(PciehsmState *s, PciehsmSq *sq,
                              const struct pciehsm_sqe *sqe)
 {
@@ -338,6 +372,7 @@ PciehsmTake pciehsm_cmd_take(PciehsmState *s, PciehsmSq *sq,
     PciehsmTake take = PCIEHSM_TAKEN;
 
     trace_pciehsm_command(s->serial, sq->id, cmd->cid, cmd->opcode);
+    pciehsm_stats_taken(s, cmd);
     if (pciehsm_cmd_find(sq, cmd->cid)) {
         pciehsm_guest_error(s, cid, sq->id, cmd->cid);
         pciehsm_cmd_refuse(s, cmd, PCIEHSM_SC_CID_CONFLICT);
@@ -349,6 +384,8 @@ PciehsmTake pciehsm_cmd_take(PciehsmState *s, PciehsmSq *sq,
     if (sqe->flags) {
         pciehsm_guest_error(s, flags, sq->id, sqe->flags);
         pciehsm_cmd_refuse(s, cmd, PCIEHSM_SC_INVALID_FIELD);
+    } else if (s->num_rules && pciehsm_cmd_fault(s, cmd)) {
+        take = PCIEHSM_TAKEN;
     } else if (sq->id) {
         take = pciehsm_io_take(s, cmd, sqe);
     } else {
@@ -357,6 +394,7 @@ PciehsmTake pciehsm_cmd_take(PciehsmState *s, PciehsmSq *sq,
 
     if (take == PCIEHSM_STALLED) {
         /* It stays in the ring and is read anew when there is memory. */
+        s->stats.opcodes[!!sq->id][cmd->opcode]--;
         pciehsm_cmd_free(s, cmd);
     }
     return take;

@@ -7,6 +7,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qapi/visitor.h"
 #include "pciehsm.h"
 #include "trace.h"
@@ -140,10 +141,117 @@ static void pciehsm_unhold(PciehsmState *s)
     PciehsmCmd *cmd, *next;
 
     QTAILQ_FOREACH_SAFE(cmd, &s->held, link, next) {
-        if (!pciehsm_withheld(s, cmd->sq_id)) {
+        if (!pciehsm_held_back(s, cmd)) {
             pciehsm_cmd_release(s, cmd);
+        } else if (cmd->due) {
+            pciehsm_due_wait(s, cmd);
         }
     }
+}
+
+void pciehsm_due_wait(PciehsmState *s, const PciehsmCmd *cmd)
+{
+    timer_mod_anticipate_ns(s->due_timer, cmd->due);
+}
+
+void pciehsm_due_tick(void *opaque)
+{
+    pciehsm_unhold(opaque);
+}
+
+static char *pciehsm_get_faults(Object *obj, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+
+    return g_strdup(s->rules_text ? s->rules_text : "");
+}
+
+static void pciehsm_set_faults(Object *obj, const char *value, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+    PciehsmCmd *cmd;
+
+    if (!pciehsm_rules_set(s, value, errp) || !DEVICE(s)->realized) {
+        return;
+    }
+    /* What the old rules withheld goes on; a time that was set stays. */
+    QTAILQ_FOREACH(cmd, &s->held, link) {
+        cmd->stuck = false;
+    }
+    pciehsm_unhold(s);
+}
+
+/* ---- firmware that stops ---- */
+
+static bool pciehsm_get_crash(Object *obj, Error **errp)
+{
+    return PCIEHSM(obj)->crashed;
+}
+
+static void pciehsm_set_crash(Object *obj, bool value, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+
+    if (!value || !s->fw) {
+        error_setg(errp, "x-crash can only be set to on, and only on a card "
+                   "that is running; a reset of the controller undoes it");
+        return;
+    }
+    trace_pciehsm_crash(s->serial);
+    s->crashed = true;
+    s->used = false;
+    s->ending = false;
+    pciehsm_queues_drop(s);
+    pciehsm_fw_close(s->fw);
+    s->fw = NULL;
+    pciehsm_fatal(s, PCIEHSM_FATAL_FIRMWARE);
+}
+
+void pciehsm_fault_restart(PciehsmState *s)
+{
+    Error *err = NULL;
+
+    if (!s->crashed) {
+        return;
+    }
+    s->crashed = false;
+    s->engines_failed = 0;
+    if (!pciehsm_power_on(s, &err)) {
+        error_report_err(err);
+        s->crashed = true;
+        pciehsm_fatal(s, PCIEHSM_FATAL_STORE);
+    }
+}
+
+static void pciehsm_get_engines_failed(Object *obj, Visitor *v,
+                                       const char *name, void *opaque,
+                                       Error **errp)
+{
+    visit_type_uint32(v, name, &PCIEHSM(obj)->engines_failed, errp);
+}
+
+static void pciehsm_set_engines_failed(Object *obj, Visitor *v,
+                                       const char *name, void *opaque,
+                                       Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+    uint32_t value;
+
+    if (!visit_type_uint32(v, name, &value, errp)) {
+        return;
+    }
+    if (!DEVICE(s)->realized || !s->fw || value > s->engines) {
+        error_setg(errp, "x-engines-failed: give a number from 0 to %u, the "
+                   "card's engines, while it runs", s->engines);
+        return;
+    }
+    pciehsm_fw_limit(s->fw, s->engines - value);
+    while (s->engines_failed < value) {
+        s->engines_failed++;
+        pciehsm_event(s, PCIEHSM_EVENT_ENGINE_FAILED, 0);
+    }
+    s->engines_failed = value;
+    pciehsm_kick(s);
 }
 
 static bool pciehsm_get_withhold(Object *obj, Error **errp)
@@ -243,6 +351,20 @@ void pciehsm_fault_class_init(ObjectClass *klass)
                                    pciehsm_set_withhold);
     object_class_property_set_description(klass, "x-withhold",
         "on: completions of I/O commands are held back until off or aborted");
+    object_class_property_add_str(klass, "x-faults", pciehsm_get_faults,
+                                  pciehsm_set_faults);
+    object_class_property_set_description(klass, "x-faults",
+        "ACTION[,KEY=VALUE]...[;...]: fail, service, withhold, delay, corrupt, "
+        "duplicate, misdirect; see pciehsm.rst");
+    object_class_property_add_bool(klass, "x-crash", pciehsm_get_crash,
+                                   pciehsm_set_crash);
+    object_class_property_set_description(klass, "x-crash",
+        "set to on: the firmware stops; a reset starts it again");
+    object_class_property_add(klass, "x-engines-failed", "uint32",
+                              pciehsm_get_engines_failed,
+                              pciehsm_set_engines_failed, NULL, NULL);
+    object_class_property_set_description(klass, "x-engines-failed",
+        "so many engines are out of work; all of them: the card is fatal");
     object_class_property_add_bool(klass, "x-withhold-admin",
                                    pciehsm_get_withhold_admin,
                                    pciehsm_set_withhold_admin);

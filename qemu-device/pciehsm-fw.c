@@ -62,6 +62,14 @@ struct PciehsmFw {
     bool quit;
     PciehsmWork work[PCIEHSM_WORKERS];
 
+    PciehsmJobList backlog;             /* wait for an engine */
+    unsigned active;                    /* messages that the engines have */
+    unsigned limit;                     /* of those */
+    unsigned engines;
+    unsigned working;                   /* messages not yet done */
+    int64_t since;                      /* when that changed */
+    uint64_t busy_ns;                   /* of all engines, until then */
+
     unsigned num_out;                   /* not taken back by the main loop */
     uint64_t memory;
     uint64_t charged;
@@ -180,6 +188,26 @@ void pciehsm_job_free(PciehsmJob *job)
 
 /* ---- jobs ---- */
 
+/* With the lock held: @working is about to change, or somebody asks. */
+static void pciehsm_fw_account(PciehsmFw *fw)
+{
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+
+    fw->busy_ns += (now - fw->since) * MIN(fw->working, fw->engines);
+    fw->since = now;
+}
+
+uint64_t pciehsm_fw_busy_ns(PciehsmFw *fw)
+{
+    uint64_t ns;
+
+    qemu_rec_mutex_lock(&fw->lock);
+    pciehsm_fw_account(fw);
+    ns = fw->busy_ns;
+    qemu_rec_mutex_unlock(&fw->lock);
+    return ns;
+}
+
 static void pciehsm_job_return(PciehsmJob *job)
 {
     PciehsmFw *fw = job->fw;
@@ -189,6 +217,10 @@ static void pciehsm_job_return(PciehsmJob *job)
     qemu_rec_mutex_lock(&fw->lock);
     first = QTAILQ_EMPTY(&fw->returned);
     job->returned = true;
+    if (job->active) {
+        pciehsm_fw_account(fw);
+        fw->working--;
+    }
     QTAILQ_REMOVE(&fw->out, job, link);
     QTAILQ_INSERT_TAIL(&fw->returned, job, link);
     /*
@@ -230,12 +262,69 @@ static void pciehsm_job_out(PciehsmJob *job)
     fw->num_out++;
 }
 
+/*
+ * More than there are engines at work are kept here: the firmware's own queue
+ * would give them to an engine that is said to have failed.
+ */
+static void pciehsm_job_next(PciehsmFw *fw)
+{
+    PciehsmJob *job;
+
+    do {
+        qemu_rec_mutex_lock(&fw->lock);
+        job = fw->active < fw->limit ? QTAILQ_FIRST(&fw->backlog) : NULL;
+        if (job) {
+            QTAILQ_REMOVE(&fw->backlog, job, wait);
+            job->active = true;
+            fw->active++;
+            pciehsm_fw_account(fw);
+            fw->working++;
+        }
+        qemu_rec_mutex_unlock(&fw->lock);
+        /* The main loop alone aborts, and it is here: nobody takes it away. */
+        if (job) {
+            hsm_fw_submit(fw->hsm, &job->req);
+        }
+    } while (job);
+}
+
 void pciehsm_job_submit(PciehsmJob *job)
 {
+    PciehsmFw *fw = job->fw;
+
     job->req.done = pciehsm_job_done;
     job->req.progress = pciehsm_job_progress;
     pciehsm_job_out(job);
-    hsm_fw_submit(job->fw->hsm, &job->req);
+    qemu_rec_mutex_lock(&fw->lock);
+    QTAILQ_INSERT_TAIL(&fw->backlog, job, wait);
+    qemu_rec_mutex_unlock(&fw->lock);
+    pciehsm_job_next(fw);
+}
+
+void pciehsm_fw_limit(PciehsmFw *fw, unsigned engines)
+{
+    fw->limit = engines;
+    pciehsm_job_next(fw);
+}
+
+/* With the lock held: true if it is back, or will be soon. */
+static bool pciehsm_job_stop(PciehsmJob *job)
+{
+    PciehsmFw *fw = job->fw;
+
+    if (job->returned) {
+        return true;
+    }
+    if (job->run) {
+        return false;
+    }
+    if (job->active) {
+        return hsm_fw_abort(fw->hsm, &job->req);
+    }
+    QTAILQ_REMOVE(&fw->backlog, job, wait);
+    job->req.status = HSM_FW_ABORTED;
+    pciehsm_job_return(job);
+    return true;
 }
 
 void pciehsm_job_start(PciehsmJob *job)
@@ -290,8 +379,7 @@ bool pciehsm_job_abort(PciehsmJob *job)
     bool stopped;
 
     qemu_rec_mutex_lock(&fw->lock);
-    stopped = job->returned ||
-              (!job->run && hsm_fw_abort(fw->hsm, &job->req));
+    stopped = pciehsm_job_stop(job);
     qemu_rec_mutex_unlock(&fw->lock);
     return stopped;
 }
@@ -323,10 +411,7 @@ void pciehsm_fw_abort_all(PciehsmFw *fw)
         }
     }
     for (guint i = 0; i < jobs->len; i++) {
-        job = g_ptr_array_index(jobs, i);
-        if (!job->returned) {
-            hsm_fw_abort(fw->hsm, &job->req);
-        }
+        pciehsm_job_stop(g_ptr_array_index(jobs, i));
     }
     qemu_rec_mutex_unlock(&fw->lock);
 }
@@ -351,10 +436,12 @@ PciehsmJob *pciehsm_fw_returned(PciehsmFw *fw)
     job = QTAILQ_FIRST(&fw->returned);
     if (job) {
         QTAILQ_REMOVE(&fw->returned, job, link);
+        fw->active -= job->active;
     }
     qemu_rec_mutex_unlock(&fw->lock);
     if (job) {
         fw->num_out--;
+        pciehsm_job_next(fw);
     }
     return job;
 }
@@ -588,6 +675,10 @@ PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
     qemu_sem_init(&fw->back, 0);
     QTAILQ_INIT(&fw->out);
     QTAILQ_INIT(&fw->returned);
+    QTAILQ_INIT(&fw->backlog);
+    fw->limit = UINT_MAX;
+    fw->engines = config->engines;
+    fw->since = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     fw->bh = bh;
     fw->memory = memory;
 

@@ -74,7 +74,7 @@ void pciehsm_vm_state(void *opaque, bool running, RunState state)
     PciehsmState *s = opaque;
 
     if (running) {
-        if (!s->fw) {
+        if (!s->fw && !s->crashed) {
             pciehsm_reopen(s);
         }
         pciehsm_kick(s);

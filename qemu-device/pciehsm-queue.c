@@ -48,7 +48,7 @@ static bool pciehsm_cqe_write(PciehsmState *s, PciehsmCq *cq,
 
 static bool pciehsm_cq_put(PciehsmState *s, PciehsmCq *cq,
                            const PciehsmCmd *cmd, uint32_t result,
-                           uint16_t status)
+                           uint16_t status, const PciehsmRule *corrupt)
 {
     struct pciehsm_cqe cqe = {
         .result = cpu_to_le32(result),
@@ -59,6 +59,9 @@ static bool pciehsm_cq_put(PciehsmState *s, PciehsmCq *cq,
         .status = cpu_to_le16(status | (cq->phase ? PCIEHSM_CQE_PHASE : 0)),
     };
 
+    if (corrupt) {
+        pciehsm_rule_corrupt(corrupt, &cqe);
+    }
     if (!pciehsm_cqe_write(s, cq, &cqe)) {
         pciehsm_fatal(s, PCIEHSM_FATAL_QUEUE_DMA);
         return false;
@@ -69,6 +72,28 @@ static bool pciehsm_cq_put(PciehsmState *s, PciehsmCq *cq,
     }
     set_bit(cq->vector, s->irq_work);
     return true;
+}
+
+/* Write a completion as the rules have it: changed, twice, or elsewhere. */
+static bool pciehsm_cq_put_faulty(PciehsmState *s, PciehsmCq *cq,
+                                  const PciehsmCmd *cmd)
+{
+    const PciehsmRule *rule = pciehsm_rule(s, PCIEHSM_FAULT_MISDIRECT, cmd);
+    const PciehsmRule *corrupt = pciehsm_rule(s, PCIEHSM_FAULT_CORRUPT, cmd);
+    bool twice = pciehsm_rule(s, PCIEHSM_FAULT_DUPLICATE, cmd);
+
+    if (rule) {
+        cq = s->cq[rule->to];
+        if (!cq || pciehsm_cq_full(cq)) {
+            /* It went where nobody listens. */
+            return true;
+        }
+    }
+    if (!pciehsm_cq_put(s, cq, cmd, cmd->result, cmd->status, corrupt)) {
+        return false;
+    }
+    return !twice || pciehsm_cq_full(cq) ||
+           pciehsm_cq_put(s, cq, cmd, cmd->result, cmd->status, corrupt);
 }
 
 /* Post @cmd, which is the first of @cq, with its data before it. */
@@ -82,10 +107,13 @@ static bool pciehsm_cq_post(PciehsmState *s, PciehsmCq *cq, PciehsmCmd *cmd)
         cmd->result = 0;
         cmd->result2 = 0;
     }
-    if (!pciehsm_cq_put(s, cq, cmd, cmd->result, cmd->status)) {
+    if (s->num_rules ? !pciehsm_cq_put_faulty(s, cq, cmd) :
+                       !pciehsm_cq_put(s, cq, cmd, cmd->result, cmd->status,
+                                       NULL)) {
         return false;
     }
     s->stats.completions++;
+    pciehsm_stats_posted(s, cmd);
     trace_pciehsm_complete(s->serial, cmd->sq_id, cmd->cid, cmd->status,
                            cmd->result);
     return true;
@@ -372,7 +400,8 @@ static void pciehsm_report_progress(PciehsmState *s)
             trace_pciehsm_no_sign(s->serial, cmd->sq_id, cmd->cid);
             continue;
         }
-        if (!pciehsm_cq_put(s, cq, cmd, permille, PCIEHSM_SC_PROGRESS << 1)) {
+        if (!pciehsm_cq_put(s, cq, cmd, permille, PCIEHSM_SC_PROGRESS << 1,
+                            NULL)) {
             return;
         }
         cmd->reported = now;

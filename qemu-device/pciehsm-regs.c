@@ -68,6 +68,7 @@ static void pciehsm_ctrl_stop(PciehsmState *s)
     s->progress_due = false;
     s->fatal = PCIEHSM_FATAL_NONE;
     s->shst = PCIEHSM_CSTS_SHST_NONE;
+    pciehsm_fault_restart(s);
     if (!s->used) {
         return;
     }

@@ -27,9 +27,9 @@
  *   master-secret=<id>   a "secret" object of 32 bytes that seals the store;
  *                        without it the store's file protects itself only by
  *                        its permissions
- * Fault injection, while it runs (qom-set): x-gone, x-withhold,
- * x-withhold-admin, x-tamper, x-temperature.
- * Statistics (qom-get): stat-commands and its like.
+ * Fault injection, while it runs (qom-set): x-faults, x-gone, x-crash,
+ * x-engines-failed, x-withhold, x-withhold-admin, x-tamper, x-temperature.
+ * Statistics (qom-get): stat-commands and its like; stats.
  */
 #include "qemu/osdep.h"
 #include "qemu/module.h"
@@ -168,6 +168,9 @@ bool pciehsm_power_on(PciehsmState *s, Error **errp)
     if (!s->fw) {
         error_prepend(errp, "pciehsm: ");
         return false;
+    }
+    if (s->engines_failed) {
+        pciehsm_fw_limit(s->fw, s->engines - s->engines_failed);
     }
     pciehsm_fw_info(s->fw, &info);
     s->max_msg = MIN(info.max_msg, PCIEHSM_MSG_MAX);
@@ -322,6 +325,7 @@ static void pciehsm_realize(PCIDevice *pci, Error **errp)
     }
     s->progress_timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, pciehsm_progress_tick,
                                      s);
+    s->due_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, pciehsm_due_tick, s);
     s->vm_state = qemu_add_vm_change_state_handler(pciehsm_vm_state, s);
     pciehsm_bars_init(s);
     trace_pciehsm_realize(s->serial, s->engines, s->num_queues, s->vectors);
@@ -334,6 +338,7 @@ static void pciehsm_exit(PCIDevice *pci)
     trace_pciehsm_exit(s->serial, s->fw ? pciehsm_fw_busy(s->fw) : 0);
     qemu_del_vm_change_state_handler(s->vm_state);
     timer_free(s->progress_timer);
+    timer_free(s->due_timer);
     /*
      * No command, no memory access; what the engines still do comes to nothing.
      */
@@ -363,6 +368,7 @@ static void pciehsm_instance_init(Object *obj)
         PCIEHSM_STAT("stat-bytes-written", bytes_written),
         PCIEHSM_STAT("stat-guest-errors", guest_errors),
         PCIEHSM_STAT("stat-resets", resets),
+        PCIEHSM_STAT("stat-faults", faults),
 #undef PCIEHSM_STAT
     };
     PciehsmState *s = PCIEHSM(obj);
@@ -418,6 +424,15 @@ static void pciehsm_describe(ObjectClass *klass)
     }
 }
 
+static void pciehsm_instance_finalize(Object *obj)
+{
+    PciehsmState *s = PCIEHSM(obj);
+
+    pciehsm_stats_free(s);
+    g_free(s->rules);
+    g_free(s->rules_text);
+}
+
 static void pciehsm_class_init(ObjectClass *klass, PCIEHSM_CLASS_DATA *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -439,6 +454,7 @@ static void pciehsm_class_init(ObjectClass *klass, PCIEHSM_CLASS_DATA *data)
     device_class_set_props(dc, pciehsm_properties);
     pciehsm_describe(klass);
     pciehsm_fault_class_init(klass);
+    pciehsm_stats_class_init(klass);
 }
 
 static const TypeInfo pciehsm_info = {
@@ -446,6 +462,7 @@ static const TypeInfo pciehsm_info = {
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(PciehsmState),
     .instance_init = pciehsm_instance_init,
+    .instance_finalize = pciehsm_instance_finalize,
     .class_init = pciehsm_class_init,
     .interfaces = (PCIEHSM_INTERFACES[]) {
         { INTERFACE_PCIE_DEVICE },

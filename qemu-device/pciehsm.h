@@ -10,6 +10,8 @@
  *   pciehsm-dma.c    data descriptors
  *   pciehsm-fw.c     the firmware's threads, and the memory of messages
  *   pciehsm-fault.c  properties that make the card misbehave
+ *   pciehsm-stats.c  what the card has done, for whoever looks from outside
+ *   pciehsm-inject.c rules by which single commands go wrong
  *   pciehsm-migrate.c  saving, loading and handing over to another QEMU
  *
  * Everything but pciehsm-fw.c runs under the big QEMU lock only. Guest memory
@@ -146,6 +148,10 @@ typedef enum PciehsmCmdState {
  * @status:   as in struct pciehsm_cqe, without phase
  * @aborting: an abort waits for it, and takes it if it is withheld
  * @hashed:   is in the SQ's table, i.e. its cid is its own
+ * @stuck:    a rule withholds its completion
+ * @msg_op:   opcode of the message, if it is one
+ * @taken:    when it was, QEMU_CLOCK_REALTIME ns
+ * @due:      not to be posted before, QEMU_CLOCK_VIRTUAL ns
  * @reported: when the host heard last of it, QEMU_CLOCK_VIRTUAL ms
  */
 struct PciehsmCmd {
@@ -161,6 +167,10 @@ struct PciehsmCmd {
     uint8_t opcode;
     bool hashed;
     bool aborting;
+    bool stuck;
+    uint32_t msg_op;
+    int64_t taken;
+    int64_t due;
     uint32_t context;
     uint32_t result;
     uint32_t result2;
@@ -173,6 +183,56 @@ struct PciehsmCmd {
 
 typedef QTAILQ_HEAD(PciehsmCmdList, PciehsmCmd) PciehsmCmdList;
 
+/* ---- faults by rule ---- */
+
+typedef enum PciehsmFault {
+    PCIEHSM_FAULT_FAIL,
+    PCIEHSM_FAULT_SERVICE,
+    PCIEHSM_FAULT_WITHHOLD,
+    PCIEHSM_FAULT_DELAY,
+    PCIEHSM_FAULT_CORRUPT,
+    PCIEHSM_FAULT_DUPLICATE,
+    PCIEHSM_FAULT_MISDIRECT,
+} PciehsmFault;
+
+typedef enum PciehsmField {
+    PCIEHSM_FIELD_CID,
+    PCIEHSM_FIELD_SQ,
+    PCIEHSM_FIELD_HEAD,
+    PCIEHSM_FIELD_STATUS,
+    PCIEHSM_FIELD_RESULT,
+} PciehsmField;
+
+/**
+ * PciehsmRule - what goes wrong with which commands
+ * @action:   PciehsmFault
+ * @field:    PciehsmField, of the completion
+ * @queue:    SQ; negative: all but the admin queue
+ * @opcode:   of the queue entry; negative: any
+ * @op:       of the message; negative: any
+ * @skip:     so many that fit are left alone first
+ * @count:    so many are left to act on; negative: all
+ * @us:       microseconds
+ * @status:   enum pciehsm_status
+ * @executed: the status does not say that the command was not executed
+ * @xor:      what the field is changed by
+ * @to:       CQ
+ */
+typedef struct PciehsmRule {
+    int action;
+    int field;
+    int64_t queue;
+    int64_t opcode;
+    int64_t op;
+    int64_t skip;
+    int64_t count;
+    int64_t us;
+    int64_t status;
+    int64_t executed;
+    int64_t xor;
+    int64_t to;
+} PciehsmRule;
+
 /* ---- the card ---- */
 
 typedef struct PciehsmEvent {
@@ -180,6 +240,18 @@ typedef struct PciehsmEvent {
     uint32_t number;
 } PciehsmEvent;
 
+/* Powers of two in microseconds: up to half an hour */
+#define PCIEHSM_STAT_LATENCIES  32
+/* Opcodes of messages that are counted, more than fw.h has */
+#define PCIEHSM_STAT_OPS        512
+
+/**
+ * PciehsmStats - counted since the card was made
+ * @opcodes:        commands of the admin queue, and of all others
+ * @messages_by_op: uint64_t by opcode of the message; NULL before the first
+ * @latency:        [n]: below 2^n us from taking to posting; the last: the rest
+ * @deepest:        most commands of an SQ under way at the same time
+ */
 typedef struct PciehsmStats {
     uint64_t commands;
     uint64_t messages;
@@ -190,6 +262,11 @@ typedef struct PciehsmStats {
     uint64_t bytes_written;
     uint64_t guest_errors;
     uint64_t resets;
+    uint64_t faults;
+    uint64_t opcodes[2][UINT8_MAX + 1];
+    GHashTable *messages_by_op;
+    uint64_t latency[PCIEHSM_STAT_LATENCIES];
+    unsigned deepest[PCIEHSM_QUEUES];
 } PciehsmStats;
 
 struct PciehsmState {
@@ -214,6 +291,12 @@ struct PciehsmState {
     bool withhold;
     bool withhold_admin;
     uint32_t temperature;
+    bool crashed;               /* the firmware is off until the next reset */
+    char *rules_text;
+    PciehsmRule *rules;
+    unsigned num_rules;
+    int64_t engine_free[64];    /* QEMU_CLOCK_VIRTUAL ns */
+    QEMUTimer *due_timer;
 
     /* PCI */
     MemoryRegion bar0;
@@ -263,7 +346,7 @@ struct PciehsmState {
     /* events that no command has taken yet */
     PciehsmEvent events[PCIEHSM_EVENT_QUEUE];
     unsigned num_events;
-    unsigned engines_failed;
+    uint32_t engines_failed;
 
     PciehsmStats stats;
 };
@@ -469,9 +552,11 @@ struct PciehsmJob {
     size_t buf_len;
     size_t charge;
     bool returned;
+    bool active;                /* one of those that are counted */
     uint32_t alive;
     uint32_t permille;
     QTAILQ_ENTRY(PciehsmJob) link;
+    QTAILQ_ENTRY(PciehsmJob) wait; /* in the backlog, if not @active */
 };
 
 /**
@@ -551,6 +636,12 @@ void pciehsm_fw_abort_all(PciehsmFw *fw);
  */
 bool pciehsm_job_alive(PciehsmJob *job, uint32_t *permille);
 
+/** pciehsm_fw_busy_ns() - time that engines have worked, added up */
+uint64_t pciehsm_fw_busy_ns(PciehsmFw *fw);
+
+/** pciehsm_fw_limit() - no more than @engines messages at the same time */
+void pciehsm_fw_limit(PciehsmFw *fw, unsigned engines);
+
 /** pciehsm_fw_returned() - take a job that is back, or NULL */
 PciehsmJob *pciehsm_fw_returned(PciehsmFw *fw);
 
@@ -566,13 +657,64 @@ void pciehsm_fault_regions_exit(PciehsmState *s);
 /** pciehsm_fault_regions_update() - show them, or not, as s->gone says */
 void pciehsm_fault_regions_update(PciehsmState *s);
 
+/** pciehsm_due_tick() - post what had to wait for its time; @opaque: the card */
+void pciehsm_due_tick(void *opaque);
+
+/** pciehsm_due_wait() - have pciehsm_due_tick() called when @cmd is due */
+void pciehsm_due_wait(PciehsmState *s, const PciehsmCmd *cmd);
+
+/** pciehsm_fault_restart() - a reset brings firmware back that has crashed */
+void pciehsm_fault_restart(PciehsmState *s);
+
 /** pciehsm_withheld() - true if completions of this SQ are held back */
 static inline bool pciehsm_withheld(PciehsmState *s, uint16_t sq_id)
 {
     return sq_id ? s->withhold : s->withhold_admin;
 }
 
+/** pciehsm_held_back() - true if the completion of @cmd has to wait */
+static inline bool pciehsm_held_back(PciehsmState *s, const PciehsmCmd *cmd)
+{
+    return pciehsm_withheld(s, cmd->sq_id) || cmd->stuck ||
+           (cmd->due && cmd->due > qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+}
+
 /** pciehsm_fault_class_init() - add the properties */
 void pciehsm_fault_class_init(ObjectClass *klass);
+
+/* ---- pciehsm-stats.c ---- */
+
+/** pciehsm_stats_taken() - a command was taken off its queue */
+void pciehsm_stats_taken(PciehsmState *s, PciehsmCmd *cmd);
+
+/** pciehsm_stats_message() - a message goes to the firmware */
+void pciehsm_stats_message(PciehsmState *s, uint32_t op);
+
+/** pciehsm_stats_posted() - the host can see that a command is complete */
+void pciehsm_stats_posted(PciehsmState *s, const PciehsmCmd *cmd);
+
+void pciehsm_stats_free(PciehsmState *s);
+
+/** pciehsm_stats_class_init() - add the property */
+void pciehsm_stats_class_init(ObjectClass *klass);
+
+/* ---- pciehsm-inject.c ---- */
+
+/** pciehsm_rules_set() - replace the rules by those in @text */
+bool pciehsm_rules_set(PciehsmState *s, const char *text, Error **errp);
+
+/**
+ * pciehsm_rule() - is there a rule for this action and command?
+ *
+ * It is counted as having acted.
+ */
+const PciehsmRule *pciehsm_rule(PciehsmState *s, PciehsmFault action,
+                                const PciehsmCmd *cmd);
+
+/** pciehsm_rule_corrupt() - change @cqe as the rule says */
+void pciehsm_rule_corrupt(const PciehsmRule *rule, struct pciehsm_cqe *cqe);
+
+/** pciehsm_service_end() - when an engine has had its time with a message */
+int64_t pciehsm_service_end(PciehsmState *s, const PciehsmRule *rule);
 
 #endif /* HW_MISC_PCIEHSM_H */
