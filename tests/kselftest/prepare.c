@@ -39,7 +39,7 @@ int main(void)
 	if (rv)
 		return fail("PARTITION_CREATE", rv);
 	for (tries = 0; !partition_node(); tries++) {
-		if (tries == 100)
+		if (tries == 1200)
 			return fail("the partition's node", TRANSPORT(ETIMEDOUT));
 		usleep(100000);
 	}
