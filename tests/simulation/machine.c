@@ -205,11 +205,13 @@ static uint32_t op_of(const void *in)
 	return le32toh(((const struct pciehsm_msg *)in)->op);
 }
 
-static void count(const void *in, const void *out)
+static void count(const struct file *file, const void *in, const void *out)
 {
-	if (op_of(in) == PCIEHSM_OP_LOGIN &&
-	    le32toh(((const struct pciehsm_msg *)out)->rv) == CKR_PIN_INCORRECT)
-		machine_counts.refused++;
+	if (op_of(in) != PCIEHSM_OP_LOGIN ||
+	    le32toh(((const struct pciehsm_msg *)out)->rv) != CKR_PIN_INCORRECT)
+		return;
+	machine_counts.refused++;
+	sim_log("card %d: refuses a password", (int)(file->card - cards));
 }
 
 static int lose(struct file *file, const void *in, const char *how, int err)
@@ -254,8 +256,7 @@ static void execute_unseen(struct file *file, const void *in, size_t in_len, siz
 	void *out = malloc(out_size);
 	size_t len;
 
-	if (!execute_on(file, in, in_len, out, out_size, &len))
-		count(in, out);
+	execute_on(file, in, in_len, out, out_size, &len);
 	free(out);
 }
 
@@ -310,8 +311,6 @@ static int message(struct pciehsm_transport *t, const void *in, size_t in_len, v
 		return fault(file, in, in_len, out_size, timeout_ms, outcome);
 	resets = card->resets;
 	err = execute_on(file, in, in_len, out, out_size, out_len);
-	if (!err)
-		count(in, out);
 	sim_sleep(20 + sim_random(500));
 	if (!card->present || card->life != file->life) {
 		*outcome = PCIEHSM_OUTCOME_UNKNOWN;
@@ -322,8 +321,10 @@ static int message(struct pciehsm_transport *t, const void *in, size_t in_len, v
 		*outcome = PCIEHSM_OUTCOME_UNKNOWN;
 		return lose(file, in, "reset before it answered", -ECANCELED);
 	}
-	if (!err)
+	if (!err) {
 		*outcome = PCIEHSM_OUTCOME_DONE;
+		count(file, in, out);
+	}
 	return err;
 }
 

@@ -71,7 +71,8 @@ struct pciehsm_transport *machine_direct(unsigned int card, bool officer);
 struct machine_counts {
 	uint64_t messages;
 	uint64_t lost;			/* answered with an errno */
-	uint64_t refused;		/* logins with a wrong password */
+	/* Logins with a wrong password; not those whose answer was lost: nobody can know of them. */
+	uint64_t refused;
 	uint64_t bad_writes;		/* of a store that failed */
 };
 
