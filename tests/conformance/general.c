@@ -304,10 +304,10 @@ void chapter_handles(void)
 	IS(p11->C_OpenSession(slot, CKF_RW_SESSION, NULL, NULL, &s), "C_OpenSession parallel",
 	   CKR_SESSION_PARALLEL_NOT_SUPPORTED);
 	if (p11_3_2) {
-		CK_TOKEN_INFO info;
+		CK_TOKEN_INFO token;
 
-		OK(p11->C_GetTokenInfo(slot, &info), "C_GetTokenInfo");
-		if (!(info.flags & CKF_ASYNC_SESSION_SUPPORTED))
+		OK(p11->C_GetTokenInfo(slot, &token), "C_GetTokenInfo");
+		if (!(token.flags & CKF_ASYNC_SESSION_SUPPORTED))
 			IS(p11->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_ASYNC_SESSION, NULL,
 					      NULL, &s),
 			   "C_OpenSession asynchronous", CKR_SESSION_ASYNC_NOT_SUPPORTED);
