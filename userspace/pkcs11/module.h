@@ -206,6 +206,8 @@ struct operation;
  * @found:	of C_FindObjectsInit, in order
  * @finding:	between C_FindObjectsInit and Final
  * @ops:	by enum pciehsm_function; NULL where none was begun ever
+ * @random:	NULL, or room for RANDOM_ROOM bytes that the card has given in advance
+ * @n_random:	how many of them, the last ones, nobody has got yet
  */
 struct session {
 	pthread_mutex_t		lock;
@@ -221,7 +223,11 @@ struct session {
 	CK_ULONG		next_found;
 	unsigned int		found_epoch;
 	struct operation	*ops[N_FUNCTIONS];
+	uint8_t			*random;
+	size_t			n_random;
 };
+
+#define RANDOM_ROOM	4096U
 
 /**
  * session_enter() - a call on a session begins

@@ -143,6 +143,9 @@ static void destroy(struct session *session)
 	pthread_mutex_unlock(&token->login);
 
 	free(session->found);
+	if (session->random)
+		explicit_bzero(session->random, RANDOM_ROOM);
+	free(session->random);
 	pthread_mutex_destroy(&session->lock);
 	free(session);
 }

@@ -349,6 +349,39 @@ static void legacy_functions(void **state)
 	IS(CKR_RANDOM_SEED_NOT_SUPPORTED, p11->C_SeedRandom(s, &byte, 1));
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, 16);
+}
+
+/* Drawn in advance or not: nothing is given twice, nor to two sessions. */
+static void little_randomness(void **state)
+{
+	enum { PER_SESSION = 1000 };
+	CK_SESSION_HANDLE s[2] = { session(), session() };
+	CK_BYTE (*all)[16] = calloc(2 * PER_SESSION, 16), *zero = calloc(1, 16), some[256];
+	uint64_t before = loopback_messages(lb, CARD_A) + loopback_messages(lb, CARD_B);
+	unsigned int i;
+	CK_ULONG len;
+
+	(void)state;
+	for (i = 0; i < 2 * PER_SESSION; i++) {
+		/* All lengths between, so that what is left does not come out even */
+		len = 16 + i % (sizeof(some) - 16 + 1);
+		memset(some, 0, sizeof(some));
+		OK(p11->C_GenerateRandom(s[i % 2], some, len));
+		memcpy(all[i], some + len - 16, 16);
+	}
+	before = loopback_messages(lb, CARD_A) + loopback_messages(lb, CARD_B) - before;
+	assert_in_range(before, 2, 200);
+	qsort(all, 2 * PER_SESSION, 16, by_bytes);
+	assert_memory_not_equal(all[0], zero, 16);
+	for (i = 1; i < 2 * PER_SESSION; i++)
+		assert_memory_not_equal(all[i - 1], all[i], 16);
+	free(all);
+	free(zero);
+}
+
 static void randomness(void **state)
 {
 	CK_SESSION_HANDLE s = session();
@@ -385,6 +418,7 @@ int main(void)
 		IN_MODULE(password_of_somebody_else),
 		IN_MODULE(legacy_functions),
 		IN_MODULE(randomness),
+		IN_MODULE(little_randomness),
 	};
 
 	return FIXTURE_RUN(tests, true, true);
