@@ -36,13 +36,18 @@ bool wait_device(struct app *app, const char *serial, bool there, const char *la
 {
 	int64_t end = now_ms() + WAIT_MS;
 	struct pciehsm_device device;
+	struct progress progress;
+	bool come;
 
+	progress_begin(&progress, app, "the card");
 	for (;;) {
-		if ((find_device(app, serial, &device) &&
-		     (!label || !strcmp(device.label, label))) == there)
-			return true;
-		if (now_ms() >= end)
-			return false;
+		come = (find_device(app, serial, &device) &&
+			(!label || !strcmp(device.label, label))) == there;
+		if (come || now_ms() >= end)
+			break;
+		progress_wait(&progress);
 		app->bus->ops->watch(app->bus, 100);
 	}
+	progress_clear(&progress);
+	return come;
 }

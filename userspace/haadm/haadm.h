@@ -547,6 +547,8 @@ struct progress {
 void progress_begin(struct progress *p, struct app *app, const char *what);
 /** progress_step() - so much is done; @total 0: nobody knows of how many */
 void progress_step(struct progress *p, uint64_t done, uint64_t total);
+/** progress_wait() - nothing can be counted: for how long we have waited for @what */
+void progress_wait(struct progress *p);
 /** progress_clear() - take the line away: something else is to be printed, or it is over */
 void progress_clear(struct progress *p);
 

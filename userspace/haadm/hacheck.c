@@ -211,6 +211,7 @@ static enum status verify_all(struct app *app, const char *label, struct verify_
 {
 	struct verify_key key = { .mech = { 0 } };
 	struct verify_member *with = NULL;
+	struct progress progress;
 	unsigned int i, k;
 	CK_RV rv = CKR_DEVICE_REMOVED;
 
@@ -224,9 +225,11 @@ static enum status verify_all(struct app *app, const char *label, struct verify_
 			    "no member has a key pair \"%s\" for signing", label);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "looking for the key");
+	progress_begin(&progress, app, "members");
 	for (i = 0; i < n; i++) {
 		struct verify_member *m = &members[i];
 
+		progress_step(&progress, i, n);
 		m->len = sizeof(m->signature);
 		if (m->t)
 			m->signed_rv = pciehsm_crypt(m->t, 0, PCIEHSM_FN_SIGN, &key.mech, key.priv,
@@ -244,6 +247,7 @@ static enum status verify_all(struct app *app, const char *label, struct verify_
 						      members[i].signature, members[i].len, NULL,
 						      NULL);
 	}
+	progress_clear(&progress);
 	return ST_OK;
 }
 

@@ -111,13 +111,21 @@ static bool read_pci(const char *serial, unsigned int card, struct pci_side *sid
 	access = pci_alloc();
 	access->warning = quiet;
 	pci_init(access);
-	dev = pci_get_dev(access, domain, bus, slot, function);
+	/* libpci finds slots for devices of its own list only, not for one of pci_get_dev(). */
+	pci_scan_bus(access);
+	for (dev = access->devices; dev; dev = dev->next)
+		if ((unsigned int)dev->domain == domain && dev->bus == bus && dev->dev == slot &&
+		    dev->func == function)
+			break;
+	if (!dev) {
+		pci_cleanup(access);
+		return false;
+	}
 	pci_fill_info(dev, PCI_FILL_IDENT | PCI_FILL_CAPS | PCI_FILL_PHYS_SLOT | PCI_FILL_NUMA_NODE);
 	read_link(dev, side);
 	if (dev->phy_slot)
 		snprintf(side->slot, sizeof(side->slot), "%s", dev->phy_slot);
 	side->numa = dev->numa_node;
-	pci_free_dev(dev);
 	pci_cleanup(access);
 	side->aer = read_aer(real, "aer_dev_correctable", &side->correctable) &&
 		    read_aer(real, "aer_dev_nonfatal", &side->nonfatal) &&

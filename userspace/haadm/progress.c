@@ -27,28 +27,47 @@ void progress_begin(struct progress *p, struct app *app, const char *what)
 	clock_gettime(CLOCK_MONOTONIC, &p->begun);
 }
 
-void progress_step(struct progress *p, uint64_t done, uint64_t total)
+/* ms since the beginning if the line is to be written again now; else 0 */
+static long due(struct progress *p)
 {
 	struct timespec now;
-	double rate;
 	long ms;
 
 	if (p->quiet)
-		return;
+		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	ms = ms_since(&p->begun, &now);
 	if (ms < FIRST_MS || (p->shown && ms_since(&p->last, &now) < AGAIN_MS))
-		return;
+		return 0;
+	p->shown = true;
+	p->last = now;
 	fflush(stdout);
+	fprintf(stderr, "\r\033[K");
+	return ms;
+}
+
+void progress_wait(struct progress *p)
+{
+	long ms = due(p);
+
+	if (ms)
+		fprintf(stderr, INDENT "waiting for %s, %ld s", p->what, ms / 1000);
+}
+
+void progress_step(struct progress *p, uint64_t done, uint64_t total)
+{
+	long ms = due(p);
+	double rate;
+
+	if (!ms)
+		return;
 	rate = done * 1000.0 / ms;
-	fprintf(stderr, "\r\033[K" INDENT "%" PRIu64, done);
+	fprintf(stderr, INDENT "%" PRIu64, done);
 	if (total)
 		fprintf(stderr, " of %" PRIu64, total);
 	fprintf(stderr, " %s, %.0f per second", p->what, rate);
 	if (total >= done && total && rate > 0)
 		fprintf(stderr, ", %.0f s left", (total - done) / rate);
-	p->shown = true;
-	p->last = now;
 }
 
 void progress_clear(struct progress *p)

@@ -7,8 +7,10 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (AUTH, CANCELLED, FAILED, GROUP, Machine, NOT_FOUND, OK, PAR0, PAR1, REFUSED,
-                    USAGE, expect, expect_in, pair, refused, run_tests)
+from common import (AUTH, CANCELLED, FAILED, GROUP, HAADM, Machine, NOT_FOUND, OK, PAR0, PAR1,
+                    REFUSED, USAGE, expect, expect_in, pair, refused, run_tests)
+from terminal import Terminal
+
 
 def members(machine):
     return {m['serial']: m for m in json.loads(machine.config_text())['groups'][0]['members']}
@@ -219,6 +221,36 @@ def test_last_copy():
     expect_in('warning', ' '.join(err.split()), f'holds what is in partition {PAR0} (1 objects)')
     expect('zeroized', json.loads(machine.ok('--json', 'hsm', 'show', '-slot', '100'))['state'],
            'Zeroized')
+
+
+def asked(machine, *words):
+    """What a dangerous command says before it asks; it is answered with quit."""
+    with Terminal([HAADM, *words], env=machine.env) as terminal:
+        shown = terminal.wait_for("Type 'proceed' to continue, or 'quit' to quit now -> ")
+        terminal.type('quit')
+        terminal.finish()
+        expect(f'exit status of "{" ".join(words)}"', terminal.status, CANCELLED)
+    return ' '.join(shown.split())
+
+
+def test_what_is_destroyed_is_said():
+    machine = Machine('said')
+    machine.prepare('0', '100', 'par0')
+    machine.prepare('1', '101', 'par1')
+    co = machine.secret('co-password-4')
+    machine.create_object(PAR0, 'a key')
+    alone = f'partition {PAR0} (par0): 1 object; in no HA group, no other copy is known'
+    for words in (('hsm', 'init', '-slot', '100', '-label', 'x'), ('hsm', 'zeroize', '-slot', '100'),
+                  ('hsm', 'factoryreset', '-slot', '100'), ('partition', 'delete', '-slot', '0'),
+                  ('partition', 'init', '-slot', '0', '-label', 'x'),
+                  ('partition', 'clear', '-slot', '0')):
+        expect_in(' '.join(words), asked(machine, *words), alone)
+    machine.ok('hagroup', 'creategroup', '-slot', '0', '-label', GROUP, '--password-file', co)
+    machine.ok('hagroup', 'addmember', '-group', GROUP, '-slot', '1', '--password-file', co)
+    expect_in('in a group', asked(machine, 'hsm', 'zeroize', '-slot', '101'),
+              f'partition {PAR1} (par1): 1 object; member of HA group {GROUP}, '
+              f'the same on {PAR0}')
+    expect('nothing was destroyed', (objects(machine, '0'), objects(machine, '1')), (1, 1))
 
 
 if __name__ == '__main__':
