@@ -2,7 +2,9 @@
 /*
  * simulation [--seeds N] [--jobs N] [--seed S] [--scripted] [-v]
  *
- * Prints KTAP. Seeds are run by several processes at once, a chunk of them each. A seed that fails prints the end of its history and how to run it again.
+ * Prints KTAP. Seeds are run by several processes at once, a chunk of them each. Of the first
+ * of a chunk that fails a smaller run is looked for. A seed that fails prints the end of its
+ * history and how to run it again.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -16,37 +18,123 @@
 /* Seeds of one test: a failure is near its test's name. */
 #define CHUNK		25
 #define HISTORY		80
+/* Runs that making one smaller may cost */
+#define SHRINK_RUNS	60
 
 static const struct option options[] = {
 	{ "seeds", required_argument, NULL, 'n' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "first", required_argument, NULL, 'f' },
 	{ "jobs", required_argument, NULL, 'j' },
+	{ "seconds", required_argument, NULL, 't' },
+	{ "skip", required_argument, NULL, 'k' },
+	{ "no-shrink", no_argument, NULL, 'l' },
 	{ "scripted", no_argument, NULL, 'c' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
+static bool shrinking = true;
+
 static int usage(int status)
 {
 	printf("usage: simulation [--seeds N] [--first S] [--jobs N]\n"
 	       "                                            the scripted tests and N seeds\n"
 	       "       simulation --scripted                the scripted tests alone\n"
-	       "       simulation --seed S [-v]             one seed; -v: its whole history\n");
+	       "       simulation --seed S [-v]             one seed; -v: its whole history\n"
+	       "  --seconds N, --skip N,N...                a shorter run, without some troubles\n"
+	       "  --no-shrink                               do not look for smaller runs that fail\n");
 	return status;
 }
 
-static bool one_seed(uint64_t seed)
+static bool still_fails(uint64_t seed)
 {
+	return !random_run(seed);
+}
+
+/*
+ * Make a run that fails smaller: first shorter, then with fewer troubles. What is left is
+ * another run than before, and fails as well.
+ */
+static void shrink(uint64_t seed)
+{
+	static const unsigned int lengths[] = { 5, 10, 20, 40, 80 };
+	struct random_totals before = totals;
+	unsigned int i, runs = 0;
+
+	sim_quiet = true;
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		shape.seconds = lengths[i];
+		if (still_fails(seed))
+			break;
+		shape.seconds = RUN_SECONDS;
+	}
+	still_fails(seed);
+	/* Those at the end go most easily. */
+	for (i = shape.troubles < TROUBLES_MAX ? shape.troubles : TROUBLES_MAX;
+	     i > 0 && runs < SHRINK_RUNS; i--, runs++) {
+		shape.skip[i - 1] = true;
+		if (!still_fails(seed))
+			shape.skip[i - 1] = false;
+	}
+	totals = before;
+	sim_quiet = false;
+}
+
+static void print_shape(void)
+{
+	unsigned int i;
+	bool first = true;
+
+	if (shape.seconds != RUN_SECONDS)
+		printf(" --seconds %u", shape.seconds);
+	for (i = 0; i < shape.troubles && i < TROUBLES_MAX; i++) {
+		if (!shape.skip[i])
+			continue;
+		printf("%s%u", first ? " --skip " : ",", i);
+		first = false;
+	}
+}
+
+/* @smaller: look for a smaller run that fails, and show that */
+static bool one_seed(uint64_t seed, bool smaller)
+{
+	struct random_totals before;
 	bool good = random_run(seed);
 
 	if (good)
 		return true;
+	if (smaller) {
+		shrink(seed);
+		before = totals;
+		random_run(seed);
+		totals = before;
+	}
 	sim_history(HISTORY);
-	printf("# seed %llu failed; simulation --seed %llu -v shows all of it\n",
+	printf("# seed %llu failed; this shows all of it:\n# simulation --seed %llu",
 	       (unsigned long long)seed, (unsigned long long)seed);
+	print_shape();
+	printf(" -v\n");
+	if (smaller)
+		shape = (struct random_shape){ .seconds = RUN_SECONDS };
 	return false;
+}
+
+/* Numbers with commas between them */
+static bool take_skip(const char *text)
+{
+	unsigned long number;
+	char *end;
+
+	do {
+		number = strtoul(text, &end, 10);
+		if (end == text || number >= TROUBLES_MAX || (*end && *end != ','))
+			return false;
+		shape.skip[number] = true;
+		text = end + 1;
+	} while (*end);
+	return true;
 }
 
 /* The same seed is the same run: else a failure could not be looked at again. */
@@ -87,7 +175,8 @@ static void start_chunk(struct chunk *chunk)
 	machine_forked();
 	memset(&totals, 0, sizeof(totals));
 	for (seed = chunk->first; seed < chunk->end; seed++)
-		good &= one_seed(seed);
+		/* One is enough to begin with. */
+		good &= one_seed(seed, good && shrinking);
 	machine_clean();
 	fwrite(&totals, sizeof(totals), 1, chunk->sums);
 	fflush(chunk->sums);
@@ -166,7 +255,7 @@ static void print_totals(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t seeds = 200, only = 0, first = 1;
+	uint64_t seeds = 500, only = 0, first = 1;
 	bool scripted_only = false, single = false, good;
 	unsigned int number = 0, failed, chunks, jobs = 2;
 	int option;
@@ -186,6 +275,16 @@ int main(int argc, char **argv)
 		case 'j':
 			jobs = (unsigned int)strtoul(optarg, NULL, 10);
 			break;
+		case 't':
+			shape.seconds = (unsigned int)strtoul(optarg, NULL, 10);
+			break;
+		case 'k':
+			if (!take_skip(optarg))
+				return usage(2);
+			break;
+		case 'l':
+			shrinking = false;
+			break;
 		case 'c':
 			scripted_only = true;
 			break;
@@ -200,7 +299,7 @@ int main(int argc, char **argv)
 	}
 	if (single) {
 		printf("KTAP version 1\n1..1\n");
-		good = one_seed(only);
+		good = one_seed(only, false);
 		printf("%sok 1 - seed %llu\n", good ? "" : "not ", (unsigned long long)only);
 		print_totals();
 		machine_clean();

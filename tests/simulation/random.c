@@ -15,7 +15,6 @@
 
 #include "random.h"
 
-#define RUN_SECONDS	120
 /* A member that has been well for so long is known to be well by every process. */
 #define SETTLE		(25 * SIM_SECOND)
 #define HANG_MAX	8
@@ -24,6 +23,7 @@
 
 struct world world;
 struct random_totals totals;
+struct random_shape shape = { .seconds = RUN_SECONDS };
 
 struct client {
 	struct process	process;
@@ -679,6 +679,14 @@ static void one_fault(unsigned int card)
 	}
 }
 
+/* Troubles are counted, so that each can be left out. */
+static bool trouble_comes(void)
+{
+	unsigned int number = shape.troubles++;
+
+	return number >= TROUBLES_MAX || !shape.skip[number];
+}
+
 /* Several troubles at once, each with its own course */
 static void trouble_main(void *arg)
 {
@@ -689,7 +697,7 @@ static void trouble_main(void *arg)
 		sim_sleep(500000 + sim_random(8000000));
 		card = sim_random(world.n_cards);
 		if (over || well_since[card] == SIM_FOREVER || !machine_present(card) ||
-		    !may_hit(card))
+		    !may_hit(card) || !trouble_comes())
 			continue;
 		one_fault(card);
 	}
@@ -700,9 +708,9 @@ static void killer_main(void *arg)
 	(void)arg;
 	while (!over) {
 		sim_sleep(5000000 + sim_random(40000000));
-		if (!over && n_clients > 1)
+		if (!over && n_clients > 1 && trouble_comes())
 			kill_client(&clients[sim_random(n_clients)]);
-		if (!over && sim_chance(3))
+		if (!over && sim_chance(3) && trouble_comes())
 			administer();
 	}
 }
@@ -774,7 +782,7 @@ static void run_main(void *arg)
 	for (i = 0; i < n_troubles; i++)
 		troubles[i] = sim_spawn(0, trouble_main, NULL);
 	killer = sim_spawn(0, killer_main, NULL);
-	sim_sleep(RUN_SECONDS * SIM_SECOND);
+	sim_sleep(shape.seconds * SIM_SECOND);
 	over = true;
 	for (i = 0; i < n_troubles; i++)
 		sim_join(troubles[i]);
@@ -808,6 +816,7 @@ bool random_run(uint64_t seed)
 	emptied_at = 0;
 	last_emptied = 0;
 	copies_settled_at = 0;
+	shape.troubles = 0;
 	simenv_reset();
 	machine_start(world.n_cards);
 	for (i = 0; i < CARDS_MAX; i++) {

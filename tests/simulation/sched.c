@@ -45,6 +45,7 @@ static uint64_t rng;
 static unsigned int failures;
 
 bool sim_verbose;
+bool sim_quiet;
 static char (*history)[LINE_SIZE];
 static uint64_t n_history;
 static uint64_t fingerprint;
@@ -120,7 +121,7 @@ void sim_fail(const char *fmt, ...)
 	va_end(ap);
 	failures++;
 	sim_log("WRONG: %s", text);
-	if (failures <= 5)
+	if (failures <= 5 && !sim_quiet)
 		printf("# wrong at %.6f s: %s\n", (double)now / 1e6, text);
 }
 

@@ -52,6 +52,8 @@ void sim_wake(const void *on);
 void sim_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** sim_verbose - print the history as it happens */
 extern bool sim_verbose;
+/** sim_quiet - do not print what is wrong either */
+extern bool sim_quiet;
 /** sim_history() - print the end of the history */
 void sim_history(unsigned int lines);
 /** sim_fingerprint() - of all that was logged: the same in every run of a seed */

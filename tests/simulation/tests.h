@@ -59,10 +59,23 @@ bool members_equal(unsigned int n);
 unsigned int scripted_tests(unsigned int *number);
 unsigned int scripted_count(void);
 
-struct random_options {
-	uint64_t	seed;
-	bool		verbose;
+#define TROUBLES_MAX	256
+
+/**
+ * struct random_shape - what a run is, beside its seed; to make one that fails smaller
+ * @seconds:	that the processes work
+ * @skip:	troubles that do not come, by their numbers
+ * @troubles:	out: how many numbers there were
+ */
+struct random_shape {
+	unsigned int	seconds;
+	bool		skip[TROUBLES_MAX];
+	unsigned int	troubles;
 };
+
+#define RUN_SECONDS	120
+
+extern struct random_shape shape;
 
 /** random_run() - one seed. Return: true if everything was as it must be */
 bool random_run(uint64_t seed);
