@@ -160,7 +160,8 @@ def test_credentials():
     machine.ok('hagroup', 'check', '-group', GROUP, **env)
     refused(machine, 6, 'hagroup', 'check', '-group', GROUP, '--password-credential', 'other',
             says=['attempts left'], **env)
-    machine.ok('hagroup', 'check', '-group', GROUP, '--password-credential', 'haadm.password', **env)
+    machine.ok('hagroup', 'check', '-group', GROUP, '--password-credential', 'haadm.password',
+               **env)
     for name in ('nothing', '../ha.conf'):
         refused(machine, NOT_FOUND, 'hagroup', 'check', '-group', GROUP,
                 '--password-credential', name, **env)
