@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bench MODULE SLOT PEER|- PEER-SLOT|first [OPERATION]...
+ * bench [--clock] MODULE SLOT PEER|- PEER-SLOT|first [OPERATION]...
  * bench --repeat N OPERATION MODULE SLOT
+ * bench --initialize N MODULE SLOT
  *
  * The first form measures a PKCS#11 module, a peer, and libcrypto itself, in turns in one
- * process, with one thread and with two, and prints a table. The second one does an operation
- * N times and nothing else, for a profiler to look at. The PIN is USER_PIN's.
+ * process, with one thread and with several, and prints a table. The second one does an
+ * operation N times and nothing else, for a profiler to look at. The third one makes sure that
+ * there are N objects and prints how many microseconds C_Initialize takes. The PIN is
+ * USER_PIN's.
  *
  * One thread is measured by the processor time that it took, so that what else runs on the
- * machine does not count; two are measured by the clock, for waiting is what they may do to
- * each other.
+ * machine does not count; several are measured by the clock, for waiting is what they may do
+ * to each other. With --clock everything is: a card works while its caller waits. There
+ * libcrypto, which works elsewhere than the card, is no measure.
  *
  * exit status: 0 every bar was reached; 1 not; 2 it could not be measured
  */
@@ -30,7 +34,7 @@
 #include "pkcs11-3.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define MAX_THREADS	2
+#define MAX_THREADS	8
 #define TURN		0.04	/* seconds */
 #define ROUNDS		12
 
@@ -45,6 +49,9 @@ struct side {
 	CK_SESSION_HANDLE	s[MAX_THREADS];
 	CK_OBJECT_HANDLE	rsa, ec, aes, mac;
 };
+
+static const unsigned int thread_counts[] = { 1, 2, 8 };
+static bool by_clock;
 
 /* What libcrypto works with */
 static EVP_PKEY *raw_rsa, *raw_ec;
@@ -306,7 +313,7 @@ static double turn(const struct bench *b, struct side *side, unsigned int thread
 	double begin, end;
 	unsigned int t;
 
-	if (threads == 1) {
+	if (threads == 1 && !by_clock) {
 		runs[0] = (struct run){ .bench = b, .side = side, .n = n };
 		begin = now(CLOCK_THREAD_CPUTIME_ID);
 		repeat(&runs[0]);
@@ -473,23 +480,24 @@ static bool line(const struct bench *b, unsigned int threads, struct side *ours,
 		sides[n] = peer;
 		at_peer = n++;
 	}
-	if (b->bar > 0) {
+	if (b->bar > 0 && !by_clock) {
 		sides[n] = raw;
 		at_raw = n++;
 	}
 	measure(b, sides, n, threads, rates);
 	if (at_raw) {
-		good &= rates[0] >= b->bar * rates[at_raw];
+		/* With more threads than processors it is the scheduler that is measured. */
+		good &= threads > 2 || rates[0] >= b->bar * rates[at_raw];
 		snprintf(text[0], sizeof(text[0]), "%.3f", rates[0] / rates[at_raw]);
 	}
 	if (at_peer) {
 		good &= rates[0] > rates[at_peer];
 		snprintf(text[1], sizeof(text[1]), "%.2f", rates[0] / rates[at_peer]);
 	}
-	good &= rates[0] >= b->least;
+	good &= by_clock || rates[0] >= b->least;
 	printf("%-16s %7u %12.0f %12.0f %12.0f %10s %6.2f %10s  %s\n", b->name, threads, rates[0],
-	       at_peer ? rates[at_peer] : 0, at_raw ? rates[at_raw] : 0, text[0], b->bar, text[1],
-	       good ? "reached" : "MISSED");
+	       at_peer ? rates[at_peer] : 0, at_raw ? rates[at_raw] : 0, text[0],
+	       at_raw && threads <= 2 ? b->bar : 0, text[1], good ? "reached" : "MISSED");
 	fflush(stdout);
 	return good;
 }
@@ -512,18 +520,55 @@ static int profile(int argc, char **argv)
 	return 0;
 }
 
+static int initialize(int argc, char **argv)
+{
+	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+	double took[50], begin;
+	CK_ULONG found[64], n, have = 0;
+	struct side side;
+	size_t i;
+
+	if (argc != 5)
+		return 2;
+	side = load("module", argv[3], argv[4], false);
+	OK(side.p11->C_FindObjectsInit(side.s[0], NULL, 0));
+	do {
+		OK(side.p11->C_FindObjects(side.s[0], found, COUNT(found), &n));
+		have += n;
+	} while (n);
+	OK(side.p11->C_FindObjectsFinal(side.s[0]));
+	make_objects(&side, (unsigned int)have, (unsigned int)strtoul(argv[2], NULL, 0));
+	for (i = 0; i < COUNT(took); i++) {
+		OK(side.p11->C_Finalize(NULL));
+		begin = now(CLOCK_MONOTONIC);
+		OK(side.p11->C_Initialize(&args));
+		took[i] = now(CLOCK_MONOTONIC) - begin;
+	}
+	qsort(took, COUNT(took), sizeof(took[0]), by_value);
+	printf("%.0f\n", 1e6 * took[COUNT(took) / 4]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct side ours, peer = { 0 }, raw;
-	unsigned int threads, objects = 0;
+	unsigned int objects = 0;
 	bool good = true, wanted;
-	size_t i;
+	size_t i, t;
 	int k;
 
 	if (argc > 1 && !strcmp(argv[1], "--repeat"))
 		return profile(argc, argv);
+	if (argc > 1 && !strcmp(argv[1], "--initialize"))
+		return initialize(argc, argv);
+	if (argc > 1 && !strcmp(argv[1], "--clock")) {
+		by_clock = true;
+		argc--;
+		argv++;
+	}
 	if (argc < 5) {
-		fprintf(stderr, "usage: bench MODULE SLOT PEER|- PEER-SLOT [OPERATION]...\n");
+		fprintf(stderr, "usage: bench [--clock] MODULE SLOT PEER|- PEER-SLOT "
+				"[OPERATION]...\n");
 		return 2;
 	}
 	for (k = 5; k < argc; k++)
@@ -546,8 +591,9 @@ int main(int argc, char **argv)
 				make_objects(&peer, objects, benches[i].objects);
 			objects = benches[i].objects;
 		}
-		for (threads = 1; threads <= MAX_THREADS; threads++)
-			good &= line(&benches[i], threads, &ours, peer.p11 ? &peer : NULL, &raw);
+		for (t = 0; t < COUNT(thread_counts); t++)
+			good &= line(&benches[i], thread_counts[t], &ours,
+				     peer.p11 ? &peer : NULL, &raw);
 	}
 	return good ? 0 : 1;
 }
