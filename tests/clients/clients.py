@@ -45,7 +45,7 @@ def prepare(ha_only=False):
     operators.leave()
 
 
-def run(*words, env=None, wanted=0, text=None, timeout=240):
+def run(*words, env=None, wanted=0, text=None, timeout=600):
     """A program that has to end with that status; returns all that it printed."""
     done = subprocess.run(words, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=None if text is not None else subprocess.DEVNULL,
