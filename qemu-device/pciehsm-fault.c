@@ -181,7 +181,13 @@ static void pciehsm_set_faults(Object *obj, const char *value, Error **errp)
     pciehsm_unhold(s);
 }
 
-/* ---- firmware that stops ---- */
+/* ---- firmware that stops, and what stops it ---- */
+
+static const char *const pciehsm_disk_names[] = {
+    [PCIEHSM_DISK_OK] = "ok",
+    [PCIEHSM_DISK_FULL] = "full",
+    [PCIEHSM_DISK_FAILING] = "failing",
+};
 
 static bool pciehsm_get_crash(Object *obj, Error **errp)
 {
@@ -205,6 +211,30 @@ static void pciehsm_set_crash(Object *obj, bool value, Error **errp)
     pciehsm_fw_close(s->fw);
     s->fw = NULL;
     pciehsm_fatal(s, PCIEHSM_FATAL_FIRMWARE);
+}
+
+static char *pciehsm_get_store(Object *obj, Error **errp)
+{
+    return g_strdup(pciehsm_disk_names[PCIEHSM(obj)->disk]);
+}
+
+static void pciehsm_set_store(Object *obj, const char *value, Error **errp)
+{
+    PciehsmState *s = PCIEHSM(obj);
+
+    for (int i = 0; i < ARRAY_SIZE(pciehsm_disk_names); i++) {
+        if (strcmp(value, pciehsm_disk_names[i])) {
+            continue;
+        }
+        if (!DEVICE(s)->realized) {
+            error_setg(errp, "x-store: the card is not there yet");
+            return;
+        }
+        s->disk = i;
+        pciehsm_disk_set(s->store, i);
+        return;
+    }
+    error_setg(errp, "x-store=%s: give ok, full or failing", value);
 }
 
 void pciehsm_fault_restart(PciehsmState *s)
@@ -356,6 +386,10 @@ void pciehsm_fault_class_init(ObjectClass *klass)
     object_class_property_set_description(klass, "x-faults",
         "ACTION[,KEY=VALUE]...[;...]: fail, service, withhold, delay, corrupt, "
         "duplicate, misdirect; see pciehsm.rst");
+    object_class_property_add_str(klass, "x-store", pciehsm_get_store,
+                                  pciehsm_set_store);
+    object_class_property_set_description(klass, "x-store",
+        "the disk under the store: ok, full or failing");
     object_class_property_add_bool(klass, "x-crash", pciehsm_get_crash,
                                    pciehsm_set_crash);
     object_class_property_set_description(klass, "x-crash",

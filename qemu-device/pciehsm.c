@@ -28,7 +28,7 @@
  *                        without it the store's file protects itself only by
  *                        its permissions
  * Fault injection, while it runs (qom-set): x-faults, x-gone, x-crash,
- * x-engines-failed, x-withhold, x-withhold-admin, x-tamper, x-temperature.
+ * x-store, x-engines-failed, x-withhold, x-withhold-admin, x-tamper, x-temperature.
  * Statistics (qom-get): stat-commands and its like; stats.
  */
 #include "qemu/osdep.h"
@@ -310,6 +310,7 @@ static void pciehsm_realize(PCIDevice *pci, Error **errp)
     if (!pciehsm_check(s, errp) || !pciehsm_pci_init(s, errp)) {
         return;
     }
+    pciehsm_disks_init();
     QTAILQ_INIT(&s->running);
     QTAILQ_INIT(&s->event_cmds);
     QTAILQ_INIT(&s->abort_cmds);
@@ -339,6 +340,7 @@ static void pciehsm_exit(PCIDevice *pci)
     qemu_del_vm_change_state_handler(s->vm_state);
     timer_free(s->progress_timer);
     timer_free(s->due_timer);
+    pciehsm_disk_set(s->store, PCIEHSM_DISK_OK);
     /*
      * No command, no memory access; what the engines still do comes to nothing.
      */
@@ -357,18 +359,20 @@ static void pciehsm_instance_init(Object *obj)
     static const struct {
         const char *name;
         size_t offset;
+        const char *text;
     } stats[] = {
-#define PCIEHSM_STAT(name, field) { name, offsetof(PciehsmState, stats.field) }
-        PCIEHSM_STAT("stat-commands", commands),
-        PCIEHSM_STAT("stat-messages", messages),
-        PCIEHSM_STAT("stat-completions", completions),
-        PCIEHSM_STAT("stat-progress", progress),
-        PCIEHSM_STAT("stat-interrupts", interrupts),
-        PCIEHSM_STAT("stat-bytes-read", bytes_read),
-        PCIEHSM_STAT("stat-bytes-written", bytes_written),
-        PCIEHSM_STAT("stat-guest-errors", guest_errors),
-        PCIEHSM_STAT("stat-resets", resets),
-        PCIEHSM_STAT("stat-faults", faults),
+#define PCIEHSM_STAT(name, field, text) \
+        { name, offsetof(PciehsmState, stats.field), text }
+        PCIEHSM_STAT("stat-commands", commands, "taken off their queues"),
+        PCIEHSM_STAT("stat-messages", messages, "given to the firmware"),
+        PCIEHSM_STAT("stat-completions", completions, "commands completed"),
+        PCIEHSM_STAT("stat-progress", progress, "reports of progress"),
+        PCIEHSM_STAT("stat-interrupts", interrupts, "interrupts raised"),
+        PCIEHSM_STAT("stat-bytes-read", bytes_read, "by DMA"),
+        PCIEHSM_STAT("stat-bytes-written", bytes_written, "by DMA"),
+        PCIEHSM_STAT("stat-guest-errors", guest_errors, "see pciehsm_ub_*"),
+        PCIEHSM_STAT("stat-resets", resets, "that ended contexts"),
+        PCIEHSM_STAT("stat-faults", faults, "how often x-faults acted"),
 #undef PCIEHSM_STAT
     };
     PciehsmState *s = PCIEHSM(obj);
@@ -379,6 +383,7 @@ static void pciehsm_instance_init(Object *obj)
 
         object_property_add_uint64_ptr(obj, stats[i].name, stat,
                                        OBJ_PROP_FLAG_READ);
+        object_property_set_description(obj, stats[i].name, stats[i].text);
     }
 }
 

@@ -10,6 +10,7 @@
  *   pciehsm-dma.c    data descriptors
  *   pciehsm-fw.c     the firmware's threads, and the memory of messages
  *   pciehsm-fault.c  properties that make the card misbehave
+ *   pciehsm-store.c  a disk under the card's store that is full, or fails
  *   pciehsm-stats.c  what the card has done, for whoever looks from outside
  *   pciehsm-inject.c rules by which single commands go wrong
  *   pciehsm-migrate.c  saving, loading and handing over to another QEMU
@@ -291,6 +292,7 @@ struct PciehsmState {
     bool withhold;
     bool withhold_admin;
     uint32_t temperature;
+    int disk;                   /* PciehsmDisk */
     bool crashed;               /* the firmware is off until the next reset */
     char *rules_text;
     PciehsmRule *rules;
@@ -681,6 +683,20 @@ static inline bool pciehsm_held_back(PciehsmState *s, const PciehsmCmd *cmd)
 
 /** pciehsm_fault_class_init() - add the properties */
 void pciehsm_fault_class_init(ObjectClass *klass);
+
+/* ---- pciehsm-store.c ---- */
+
+typedef enum PciehsmDisk {
+    PCIEHSM_DISK_OK,
+    PCIEHSM_DISK_FULL,
+    PCIEHSM_DISK_FAILING,
+} PciehsmDisk;
+
+/** pciehsm_disks_init() - be between SQLite and its files, once for all cards */
+void pciehsm_disks_init(void);
+
+/** pciehsm_disk_set() - what becomes of accesses to this store from now on */
+void pciehsm_disk_set(const char *store, PciehsmDisk disk);
 
 /* ---- pciehsm-stats.c ---- */
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Commands that go wrong by rule (x-faults), firmware and engines that stop."""
 
-from card import FW, HW, OneCard, expect, provision
+from card import FW, HW, PIN, OneCard, expect, field, provision
 from machine import Broken
 
 
@@ -225,3 +225,49 @@ def test_engines_fail():
         card.disable()
         card.enable()
         expect('ping', card.message(card.queue(), FW.OP_PING)[0], 0)
+
+
+def test_store_is_full():
+    with OneCard() as card:
+        card.enable()
+        q = card.queue()
+        number = provision(card, q)
+        card.context += 1
+        card.command(q, FW.OP_LOGIN, field(FW.F_ROLE, FW.ROLE_SO) + field(FW.F_PIN, PIN))
+        for bad in ('full', 'failing'):
+            card.m.set('card0', 'x-store', bad)
+            rv, _ = card.message(q, FW.OP_PARTITION_CREATE)
+            expect(f'refused: {bad}', rv != 0, True)
+            expect('ping', card.message(q, FW.OP_PING, partition=number)[0], 0)
+            expect('property', card.m.get('card0', 'x-store'), bad)
+            card.m.set('card0', 'x-store', 'ok')
+        # Nothing of it was left half done, and after a reset it goes on as ever.
+        card.disable()
+        card.enable()
+        q = card.queue()
+        card.context += 1
+        done = card.admin.run(HW.ADMIN_PARTITIONS, data_out=(card.alloc(1280), 1280, 0))
+        expect('partitions', done.result, 1)
+        card.command(q, FW.OP_LOGIN, field(FW.F_ROLE, FW.ROLE_SO) + field(FW.F_PIN, PIN))
+        card.command(q, FW.OP_PARTITION_CREATE)
+
+
+def test_store_that_fails_at_the_restart():
+    with OneCard() as card:
+        card.enable()
+        q = card.queue()
+        number = provision(card, q)
+        card.m.set('card0', 'x-store', 'failing')
+        card.m.set('card0', 'x-crash', True)
+        expect('fatal', card.fatal(), HW.FATAL_FIRMWARE)
+        card.write(HW.REG_CC, 0)
+        expect('fatal after the reset', card.fatal(), HW.FATAL_STORE)
+        card.m.set('card0', 'x-store', 'ok')
+        card.write(HW.REG_CC, HW.CC_EN)
+        card.disable()
+        card.enable()
+        card.context += 1
+        expect('ping', card.message(card.queue(), FW.OP_PING, partition=number)[0], 0)
+        # What the failed start said
+        expect('complaint', 'store' in card.m.stderr(), True)
+        card.m.forgive()
