@@ -255,7 +255,8 @@ enum status ask_about_contents(struct app *app, const struct args *args, const c
 		return ST_OK;
 	snprintf(text, sizeof(text),
 		 "Partition %s is not empty. Its %" PRIu32 " objects will become the group's, and "
-		 "its record of %" PRIu32 " deletions will be applied to the group.", serial,
+		 "its record of %" PRIu32 " deletions will be applied to the group. To have it "
+		 "join empty, initialize it first (partition init).", serial,
 		 digest.objects, digest.tombstones);
 	return confirm(app, args, text);
 }
