@@ -170,7 +170,7 @@ static void answer(struct call *c)
 		rv = CKR_FUNCTION_NOT_SUPPORTED;
 		c->spec = NULL;
 	} else {
-		rv = message_parse(&c->in, req->in, req->in_len, c->spec->takes);
+		rv = message_parse(&c->in, req->in, req->in_len, op_takes(c->spec));
 	}
 	if (rv == CKR_OK)
 		rv = perform(c);

@@ -154,7 +154,7 @@ struct call {
  * struct op_spec - one operation
  * @op:		its number
  * @flags:	OP_*
- * @takes:	fields of its request, see message_parse()
+ * @takes:	fields of its request, see message_takes_init()
  * @stat:	what it counts as, PCIEHSM_STAT_*, or STAT_NONE
  * @run:	does it; the fields are checked, and what @flags say holds
  */
@@ -180,6 +180,9 @@ struct op_spec {
 
 /** op_find() - the operation with this number, or NULL */
 const struct op_spec *op_find(uint32_t op);
+
+/** op_takes() - the fields of its requests, for message_parse() */
+const struct message_takes *op_takes(const struct op_spec *spec);
 
 /**
  * call_execute() - work on a message; the outcome is in @req

@@ -4,6 +4,8 @@
  */
 #include "core/ops.h"
 
+#include <pthread.h>
+
 #define FIELDS(...)	((const uint16_t[]){ __VA_ARGS__, 0 })
 #define NO_FIELDS	((const uint16_t[]){ 0 })
 #define OPT(id)		(FIELD_OPTIONAL | (id))
@@ -160,11 +162,31 @@ static const struct op_spec specs[] = {
 		STAT_NONE, op_clone_close },
 };
 
+#define SPEC_COUNT	(sizeof(specs) / sizeof(specs[0]))
+
+static struct message_takes takes[SPEC_COUNT];
+static pthread_once_t takes_once = PTHREAD_ONCE_INIT;
+
+static void takes_init(void)
+{
+	size_t i;
+
+	for (i = 0; i < SPEC_COUNT; i++)
+		if (specs[i].run)
+			message_takes_init(&takes[i], specs[i].takes);
+}
+
+const struct message_takes *op_takes(const struct op_spec *spec)
+{
+	pthread_once(&takes_once, takes_init);
+	return &takes[spec - specs];
+}
+
 const struct op_spec *op_find(uint32_t op)
 {
 	uint32_t slot = op & 0xffff;
 
-	if (slot >= sizeof(specs) / sizeof(specs[0]) || !specs[slot].run || specs[slot].op != op)
+	if (slot >= SPEC_COUNT || !specs[slot].run || specs[slot].op != op)
 		return NULL;
 	return &specs[slot];
 }

@@ -16,6 +16,7 @@
 #include <pciehsm/fw.h>
 
 #include "crypto/p11.h"
+#include "message/wire.h"
 
 /* An operation knows at most this many fields, mechanism parameters included. */
 #define MESSAGE_MAX_FIELDS	32
@@ -76,31 +77,78 @@ static inline unsigned int message_place(uint16_t id)
 bool message_header_valid(const void *data, size_t len);
 
 /**
+ * struct message_takes - the same as bits by message_place(), which are faster looked up
+ * @may:	what the operation knows
+ * @must:	what has to be there
+ */
+struct message_takes {
+	uint64_t	may[MESSAGE_GROUPS];
+	uint64_t	must[MESSAGE_GROUPS];
+};
+
+/** message_takes_init() - @takes from ids as above, ended by 0 */
+void message_takes_init(struct message_takes *takes, const uint16_t *ids);
+
+/**
  * message_parse() - take the body of a request apart
  * @msg:	out
  * @data:	message with a valid header
  * @len:	its length
- * @takes:	ids as above, ended by 0
+ * @takes:	the fields of the operation
  *
  * Return: CKR_OK or CKR_ARGUMENTS_BAD.
  */
 CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
-		      const uint16_t *takes);
+		    const struct message_takes *takes);
+
+/* Each handler asks several times, so these are inline. */
+
+/** message_is_there() - the same as message_has() by the place */
+static inline bool message_is_there(const struct message *msg, unsigned int place)
+{
+	return msg->there[place / 64] >> place % 64 & 1;
+}
 
 /** message_field() - the field @id or NULL */
-const struct field *message_field(const struct message *msg, uint16_t id);
+static inline const struct field *message_field(const struct message *msg, uint16_t id)
+{
+	unsigned int place = message_place(id);
+
+	if (place == MESSAGE_PLACES || !message_is_there(msg, place))
+		return NULL;
+	return &msg->fields[msg->place[place]];
+}
 
 /** message_has() - is the field there? */
-bool message_has(const struct message *msg, uint16_t id);
+static inline bool message_has(const struct message *msg, uint16_t id)
+{
+	return message_field(msg, id) != NULL;
+}
 
 /** message_u32() - its number, @def if it is not there */
-uint32_t message_u32(const struct message *msg, uint16_t id, uint32_t def);
+static inline uint32_t message_u32(const struct message *msg, uint16_t id, uint32_t def)
+{
+	const struct field *f = message_field(msg, id);
+
+	return f ? wire_get32(f->data) : def;
+}
 
 /** message_u64() - its number, @def if it is not there */
-uint64_t message_u64(const struct message *msg, uint16_t id, uint64_t def);
+static inline uint64_t message_u64(const struct message *msg, uint16_t id, uint64_t def)
+{
+	const struct field *f = message_field(msg, id);
+
+	return f ? wire_get64(f->data) : def;
+}
 
 /** message_bytes() - its data, NULL and length 0 if it is not there */
-const uint8_t *message_bytes(const struct message *msg, uint16_t id, size_t *len);
+static inline const uint8_t *message_bytes(const struct message *msg, uint16_t id, size_t *len)
+{
+	const struct field *f = message_field(msg, id);
+
+	*len = f ? f->len : 0;
+	return f ? f->data : NULL;
+}
 
 /**
  * struct field_iter - walk over a sequence of fields

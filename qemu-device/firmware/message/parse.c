@@ -137,7 +137,7 @@ int field_next(struct field_iter *it, struct field *field)
 	if (padded > left)
 		return -1;
 	field->data = it->p + sizeof(struct pciehsm_field);
-	if (!zero(field->data + field->len, padded - field->len))
+	if (padded != field->len && !zero(field->data + field->len, padded - field->len))
 		return -1;
 	it->p = field->data + padded;
 	return 1;
@@ -151,29 +151,35 @@ bool message_header_valid(const void *data, size_t len)
 	       wire_get32(p + offsetof(struct pciehsm_msg, length)) == len;
 }
 
-static bool takes_it(const uint16_t *takes, uint16_t id)
+static void set_bit(uint64_t bits[MESSAGE_GROUPS], uint16_t id)
 {
-	for (; *takes; takes++) {
-		if (*takes == FIELD_PARAMETERS) {
-			if (id >= PCIEHSM_F_P_IV && id <= PCIEHSM_F_P_LAST)
-				return true;
-		} else if ((*takes & ~FIELD_OPTIONAL) == id) {
-			return true;
-		}
-	}
-	return false;
+	unsigned int place = message_place(id);
+
+	bits[place / 64] |= 1ULL << place % 64;
 }
 
-static bool is_there(const struct message *msg, unsigned int place)
+void message_takes_init(struct message_takes *takes, const uint16_t *ids)
 {
-	return msg->there[place / 64] >> place % 64 & 1;
+	uint16_t id;
+
+	memset(takes, 0, sizeof(*takes));
+	for (; *ids; ids++) {
+		if (*ids == FIELD_PARAMETERS) {
+			for (id = PCIEHSM_F_P_IV; id <= PCIEHSM_F_P_LAST; id++)
+				set_bit(takes->may, id);
+			continue;
+		}
+		set_bit(takes->may, *ids & ~FIELD_OPTIONAL);
+		if (!(*ids & FIELD_OPTIONAL))
+			set_bit(takes->must, *ids);
+	}
 }
 
 CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
-		      const uint16_t *takes)
+		    const struct message_takes *takes)
 {
 	struct field_iter it = { data + sizeof(struct pciehsm_msg), data + len };
-	unsigned int place;
+	unsigned int place, i;
 	struct field f;
 	int rc;
 
@@ -185,8 +191,9 @@ CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
 		return CKR_ARGUMENTS_BAD;
 	while ((rc = field_next(&it, &f)) > 0) {
 		place = message_place(f.id);
-		if (place == MESSAGE_PLACES || is_there(msg, place) || !takes_it(takes, f.id) ||
-		    !fits(&f) || msg->count == MESSAGE_MAX_FIELDS)
+		if (place == MESSAGE_PLACES || message_is_there(msg, place) ||
+		    !(takes->may[place / 64] >> place % 64 & 1) || !fits(&f) ||
+		    msg->count == MESSAGE_MAX_FIELDS)
 			return CKR_ARGUMENTS_BAD;
 		msg->there[place / 64] |= 1ULL << place % 64;
 		msg->place[place] = (uint8_t)msg->count;
@@ -194,45 +201,8 @@ CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
 	}
 	if (rc < 0)
 		return CKR_ARGUMENTS_BAD;
-	for (; *takes; takes++)
-		if (*takes != FIELD_PARAMETERS && !(*takes & FIELD_OPTIONAL) &&
-		    !message_has(msg, *takes))
+	for (i = 0; i < MESSAGE_GROUPS; i++)
+		if (takes->must[i] & ~msg->there[i])
 			return CKR_ARGUMENTS_BAD;
 	return CKR_OK;
-}
-
-const struct field *message_field(const struct message *msg, uint16_t id)
-{
-	unsigned int place = message_place(id);
-
-	if (place == MESSAGE_PLACES || !is_there(msg, place))
-		return NULL;
-	return &msg->fields[msg->place[place]];
-}
-
-bool message_has(const struct message *msg, uint16_t id)
-{
-	return message_field(msg, id) != NULL;
-}
-
-uint32_t message_u32(const struct message *msg, uint16_t id, uint32_t def)
-{
-	const struct field *f = message_field(msg, id);
-
-	return f ? wire_get32(f->data) : def;
-}
-
-uint64_t message_u64(const struct message *msg, uint16_t id, uint64_t def)
-{
-	const struct field *f = message_field(msg, id);
-
-	return f ? wire_get64(f->data) : def;
-}
-
-const uint8_t *message_bytes(const struct message *msg, uint16_t id, size_t *len)
-{
-	const struct field *f = message_field(msg, id);
-
-	*len = f ? f->len : 0;
-	return f ? f->data : NULL;
 }
