@@ -9,8 +9,8 @@
 #include "engine.h"
 
 /* Members are looked at side by side; beyond this the rest counts as down. */
-#define STATUS_LIMIT	(3 * SECOND + SECOND / 5)
-#define STATUS_PROBE_MS	3000U
+#define STATUS_LIMIT	(2 * SECOND + SECOND / 5)
+#define STATUS_PROBE_MS	2000U
 
 /* Partition policies that allow keys to be cloned; both are needed in a group. */
 #define POLICY_CLONE_PRIVATE	0

@@ -362,7 +362,7 @@ struct ha_group_status {
 /**
  * ha_group_status() - look at a group's members now
  *
- * Members that hang cost one common time-out (3 s), not one each.
+ * Members that hang cost one common time-out (2 s), not one each.
  * Return: 0 or -ENOENT: no such group.
  */
 int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *status);
