@@ -9,6 +9,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qapi/visitor.h"
+#include "sysemu/cpus.h"
 #include "pciehsm.h"
 #include "trace.h"
 
@@ -116,11 +117,19 @@ static void pciehsm_set_gone(Object *obj, bool gone, Error **errp)
     if (s->gone == gone) {
         return;
     }
-    s->gone = gone;
     if (!DEVICE(s)->realized) {
+        s->gone = gone;
         return;
     }
     trace_pciehsm_gone(s->serial, gone);
+    /*
+     * From here it changes which addresses are whose. Emulated processors
+     * forget what they knew of that when they get to it, and until then QEMU
+     * before 8.2 looks their knowledge up in the new map, which it does not
+     * fit: so they stand still meanwhile.
+     */
+    pause_all_vcpus();
+    s->gone = gone;
     if (gone) {
         /*
          * Its addresses stay where they were: what is read there are all ones.
@@ -132,6 +141,7 @@ static void pciehsm_set_gone(Object *obj, bool gone, Error **errp)
     }
     pciehsm_fault_regions_update(s);
     pciehsm_link_event(s, !gone);
+    resume_all_vcpus();
 }
 
 /* ---- a hung card ---- */
