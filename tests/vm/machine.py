@@ -543,6 +543,12 @@ class Machine:
     def timed_out(self):
         return self.deadline is not None and time.monotonic() >= self.deadline
 
+    def qemu_died(self):
+        """Of which signal QEMU died by itself, as a sentence; else None."""
+        status = self.process.poll()
+        return None if status is None or status >= 0 else \
+            f'QEMU died of {signal.Signals(-status).name}'
+
     def console(self):
         try:
             with open(self.path('console.log'), encoding='utf-8', errors='replace') as f:
