@@ -12,6 +12,21 @@
 #define INDENT		"        "
 #define FIND_AT_ONCE	256
 
+/* The slot that is meant, and its HSM with the SO logged in. */
+static enum status as_so(struct app *app, struct args *args, enum ha_slot_kind kind,
+			 struct ha_slot *slot, struct context **context)
+{
+	enum status st = target_slot(app, args, kind, slot);
+
+	if (!st)
+		st = context_get(app, kind == HA_SLOT_HSM ? slot->serial : slot->hsm_serial,
+				 context);
+	if (st)
+		return st;
+	say(app, "\n");
+	return need_login(app, args, *context, PCIEHSM_ROLE_SO, "password");
+}
+
 enum status cmd_partition_create(struct app *app, struct args *args)
 {
 	struct pciehsm_device device;
@@ -23,13 +38,7 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 	enum status st;
 	CK_RV rv;
 
-	st = target_slot(app, args, HA_SLOT_HSM, &slot);
-	if (!st)
-		st = context_get(app, slot.serial, &context);
-	if (st)
-		return st;
-	say(app, "\n");
-	st = need_login(app, args, context, PCIEHSM_ROLE_SO, "password");
+	st = as_so(app, args, HA_SLOT_HSM, &slot, &context);
 	if (st)
 		return st;
 	rv = pciehsm_partition_create(context->transport, arg_number(args, "size", 0), NULL,
@@ -189,13 +198,7 @@ enum status cmd_partition_resize(struct app *app, struct args *args)
 	enum status st;
 	CK_RV rv;
 
-	st = target_slot(app, args, HA_SLOT_PARTITION, &slot);
-	if (!st)
-		st = context_get(app, slot.hsm_serial, &context);
-	if (st)
-		return st;
-	say(app, "\n");
-	st = need_login(app, args, context, PCIEHSM_ROLE_SO, "password");
+	st = as_so(app, args, HA_SLOT_PARTITION, &slot, &context);
 	if (st)
 		return st;
 	find_device(app, slot.serial, &device);
