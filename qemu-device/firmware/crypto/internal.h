@@ -496,6 +496,19 @@ struct fw_op {
 extern const struct fw_mech_ops fw_digest_ops, fw_hmac_ops, fw_cmac_ops;
 extern const struct fw_mech_ops fw_aes_ops, fw_aes_gcm_ops, fw_aes_kw_ops;
 extern const struct fw_mech_ops fw_rsa_ops, fw_rsa_hash_ops;
+/**
+ * fw_once() - sign or verify with a key that hashes by itself (EdDSA, ML-DSA, SLH-DSA)
+ * @w:		the work, with the key
+ * @in:		the message
+ * @sig:	NULL: sign; else the signature to verify
+ * @params:	for libcrypto
+ * @sig_len:	bytes of a signature
+ * @out:	room for @sig_len bytes; not used to verify
+ * @out_len:	out: bytes of the signature
+ */
+CK_RV fw_once(const struct fw_work *w, struct fw_bytes in, const struct fw_bytes *sig,
+	      const OSSL_PARAM *params, size_t sig_len, uint8_t *out, size_t *out_len);
+
 extern const struct fw_mech_ops fw_ecdsa_ops, fw_ecdsa_hash_ops, fw_eddsa_ops;
 /* variant: the key type */
 extern const struct fw_mech_ops fw_pqc_sign_ops;

@@ -217,35 +217,42 @@ static size_t fw_eddsa_bound(const struct fw_work *w, size_t in_len)
 	return FW_ED25519_SIG;
 }
 
-static CK_RV fw_eddsa_once(const struct fw_work *w, struct fw_bytes in, const struct fw_bytes *sig,
-			   uint8_t *out, size_t *out_len)
+CK_RV fw_once(const struct fw_work *w, struct fw_bytes in, const struct fw_bytes *sig,
+	      const OSSL_PARAM *params, size_t sig_len, uint8_t *out, size_t *out_len)
 {
-	OSSL_PARAM params[3];
+	EVP_PKEY *pkey = w->key->pkey;
+	CK_RV rv = CKR_FUNCTION_FAILED;
 	EVP_MD_CTX *ctx;
-	CK_RV rv;
 
-	if (sig && sig->len != FW_ED25519_SIG)
+	if (sig && sig->len != sig_len)
 		return CKR_SIGNATURE_LEN_RANGE;
 	ctx = EVP_MD_CTX_new();
 	if (!ctx)
 		return CKR_HOST_MEMORY;
 	if (!in.len)
 		in.p = (const uint8_t *)"";
-	fw_eddsa_params(w, params);
-	rv = CKR_FUNCTION_FAILED;
 	if (sig) {
-		if (EVP_DigestVerifyInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, w->key->pkey,
+		if (EVP_DigestVerifyInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, pkey,
 					    params) > 0)
 			rv = EVP_DigestVerify(ctx, sig->p, sig->len, in.p, in.len) > 0 ?
 			     CKR_OK : CKR_SIGNATURE_INVALID;
-	} else if (EVP_DigestSignInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, w->key->pkey,
+	} else if (EVP_DigestSignInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, pkey,
 					 params) > 0) {
-		*out_len = FW_ED25519_SIG;
+		*out_len = sig_len;
 		if (EVP_DigestSign(ctx, out, out_len, in.p, in.len) > 0)
 			rv = CKR_OK;
 	}
 	EVP_MD_CTX_free(ctx);
 	return rv;
+}
+
+static CK_RV fw_eddsa_once(const struct fw_work *w, struct fw_bytes in, const struct fw_bytes *sig,
+			   uint8_t *out, size_t *out_len)
+{
+	OSSL_PARAM params[3];
+
+	fw_eddsa_params(w, params);
+	return fw_once(w, in, sig, params, FW_ED25519_SIG, out, out_len);
 }
 
 const struct fw_mech_ops fw_eddsa_ops = {

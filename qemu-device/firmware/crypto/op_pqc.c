@@ -41,19 +41,9 @@ static CK_RV fw_pqc_sign_once(const struct fw_work *w, struct fw_bytes in,
 			      const struct fw_bytes *sig, uint8_t *out, size_t *out_len)
 {
 	const struct fw_mech_params *p = w->p;
-	EVP_PKEY *pkey = w->key->pkey;
 	OSSL_PARAM params[3], *q = params;
 	int deterministic = 1;
-	EVP_MD_CTX *ctx;
-	CK_RV rv;
 
-	if (sig && sig->len != w->key->pqc->out_len)
-		return CKR_SIGNATURE_LEN_RANGE;
-	ctx = EVP_MD_CTX_new();
-	if (!ctx)
-		return CKR_HOST_MEMORY;
-	if (!in.len)
-		in.p = (const uint8_t *)"";
 	if (p->have & FW_HAVE(PCIEHSM_F_P_CONTEXT) && p->context.len)
 		*q++ = OSSL_PARAM_construct_octet_string(FW_PARAM_CONTEXT, (void *)p->context.p,
 							 p->context.len);
@@ -62,20 +52,7 @@ static CK_RV fw_pqc_sign_once(const struct fw_work *w, struct fw_bytes in,
 	    p->hedge == CKH_DETERMINISTIC_REQUIRED)
 		*q++ = OSSL_PARAM_construct_int(FW_PARAM_DETERMINISTIC, &deterministic);
 	*q = OSSL_PARAM_construct_end();
-	rv = CKR_FUNCTION_FAILED;
-	if (sig) {
-		if (EVP_DigestVerifyInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, pkey,
-					    params) > 0)
-			rv = EVP_DigestVerify(ctx, sig->p, sig->len, in.p, in.len) > 0 ?
-			     CKR_OK : CKR_SIGNATURE_INVALID;
-	} else if (EVP_DigestSignInit_ex(ctx, NULL, NULL, fw_lib()->ctx, NULL, pkey,
-					 params) > 0) {
-		*out_len = w->key->pqc->out_len;
-		if (EVP_DigestSign(ctx, out, out_len, in.p, in.len) > 0)
-			rv = CKR_OK;
-	}
-	EVP_MD_CTX_free(ctx);
-	return rv;
+	return fw_once(w, in, sig, params, w->key->pqc->out_len, out, out_len);
 }
 
 const struct fw_mech_ops fw_pqc_sign_ops = {
