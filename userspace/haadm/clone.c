@@ -167,13 +167,10 @@ static enum status log_in(struct app *app, const struct args *args, struct conte
 	/* One password for both, as members of a group have it */
 	st = secret_get(app, args, "password", "Enter the Crypto Officer's password", &secret);
 	for (i = 0; i < 2 && !st; i++) {
-		rv = pciehsm_login(ends[i]->transport, PCIEHSM_ROLE_CO, secret.data, secret.len, NULL,
-				   &attempts);
+		rv = context_login(app, ends[i], PCIEHSM_ROLE_CO, &secret, NULL, &attempts);
 		if (rv)
 			st = fail_rv(app, rv, attempts, "logging in as Crypto Officer at %s",
 				     ends[i]->serial);
-		else
-			ends[i]->role = PCIEHSM_ROLE_CO;
 	}
 	secret_wipe(&secret);
 	return st;
@@ -218,8 +215,9 @@ static enum status clone_all(struct app *app, struct context *from, struct conte
 		say(app, INDENT "%zu are there in the same or a newer version, or were deleted there.\n",
 		    kept);
 	if (copied + kept != n)
-		return fail(app, ST_FAILED, CODE_OF_STATUS, NULL, "%zu objects were not cloned",
-			    n - copied - kept);
+		return fail(app, ST_FAILED, CODE_OF_STATUS,
+			    "See what the target holds with: partition contents",
+			    "%zu objects were not cloned", n - copied - kept);
 	return ST_OK;
 }
 

@@ -122,6 +122,29 @@ enum status context_get(struct app *app, const char *serial, struct context **co
 	return ST_OK;
 }
 
+CK_RV login_at(struct app *app, struct pciehsm_transport *t, const char *serial, uint32_t role,
+	       const struct secret *secret, uint32_t *flags, uint32_t *attempts)
+{
+	struct waiting waiting;
+	CK_RV rv;
+
+	waiting_begin(&waiting, app, "the login at %s", serial);
+	rv = pciehsm_login(t, role, secret->data, secret->len, flags, attempts);
+	waiting_end(&waiting);
+	return rv;
+}
+
+CK_RV context_login(struct app *app, struct context *context, uint32_t role,
+		    const struct secret *secret, uint32_t *flags, uint32_t *attempts)
+{
+	CK_RV rv = login_at(app, context->transport, context->serial, role, secret, flags,
+			    attempts);
+
+	if (!rv)
+		context->role = role;
+	return rv;
+}
+
 enum status need_login(struct app *app, const struct args *args, struct context *context,
 		       uint32_t role, const char *name)
 {
@@ -143,11 +166,8 @@ enum status need_login(struct app *app, const struct args *args, struct context 
 	st = secret_get(app, args, name, prompt, &secret);
 	if (st)
 		return st;
-	rv = pciehsm_login(context->transport, role, secret.data, secret.len, NULL, &attempts);
+	rv = context_login(app, context, role, &secret, NULL, &attempts);
 	secret_wipe(&secret);
-	if (rv)
-		return fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
-			       context->serial);
-	context->role = role;
-	return ST_OK;
+	return rv ? fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
+			    context->serial) : ST_OK;
 }

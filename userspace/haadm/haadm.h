@@ -10,6 +10,7 @@
 #ifndef HAADM_H
 #define HAADM_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,7 +56,8 @@ enum status {
  * fail() - report that a command failed
  * @status:	what the command is to return
  * @code:	CKR_* that a card gave, or CODE_OF_STATUS
- * @advice:	what to do about it; lines are broken for a terminal. NULL: nothing
+ * @advice:	what to do about it; lines are broken for a terminal. NULL: what is of use with
+ *		any failure of this status
  * @fmt:	what failed, where; a sentence without a full stop
  *
  * Return: @status
@@ -69,6 +71,8 @@ enum status fail_rv(struct app *app, CK_RV rv, uint32_t attempts, const char *fm
 
 /** rv_status() - the exit status that goes with a result */
 enum status rv_status(CK_RV rv);
+/** rv_advice() - what to do about a result, for fail(); NULL: nothing special */
+const char *rv_advice(CK_RV rv);
 
 /** fail_errno() - the same for -errno; @err is negative */
 enum status fail_errno(struct app *app, int err, const char *fmt, ...)
@@ -306,6 +310,7 @@ enum status confirm(struct app *app, const struct args *args, const char *text);
  * @json:	results are for programs
  * @out:	the object that the command at hand fills with its result; NULL without @json,
  *		and then the put functions below do nothing
+ * @command:	the command at hand; NULL before it is known
  */
 struct app {
 	struct pciehsm_bus	*bus;
@@ -315,6 +320,7 @@ struct app {
 	bool			interactive;
 	bool			json;
 	struct json_object	*out;
+	const struct command	*command;
 	int			terminal;
 	struct context		*contexts;
 };
@@ -366,6 +372,11 @@ void print_banner(void);
  */
 enum status need_login(struct app *app, const struct args *args, struct context *context,
 		       uint32_t role, const char *name);
+/** login_at() - pciehsm_login(), with progress; context_login() - the same, noted there */
+CK_RV login_at(struct app *app, struct pciehsm_transport *t, const char *serial, uint32_t role,
+	       const struct secret *secret, uint32_t *flags, uint32_t *attempts);
+CK_RV context_login(struct app *app, struct context *context, uint32_t role,
+		    const struct secret *secret, uint32_t *flags, uint32_t *attempts);
 /** role_short() - "co"; role_long() - "Crypto Officer"; role_by_name() - or ROLE_NONE */
 const char *role_short(uint32_t role);
 const char *role_long(uint32_t role);
@@ -431,6 +442,42 @@ enum status cmd_ha_interval(struct app *app, struct args *args);
 enum status cmd_ha_haonly(struct app *app, struct args *args);
 enum status cmd_ha_halog(struct app *app, struct args *args);
 
+/* ---- policies and their templates ---- */
+
+/** policy_text() - what a policy of a card or a partition is about */
+const char *policy_text(enum ha_slot_kind kind, uint32_t id);
+
+#define TEMPLATE_MAX	64
+
+/**
+ * struct template - policies to be set on what is initialised
+ * @n:	0: there is none
+ */
+struct template {
+	size_t n;
+	struct template_policy {
+		uint32_t id;
+		uint32_t value;
+	} policies[TEMPLATE_MAX];
+};
+
+/** template_write() - what can be changed of these policies, as a new file */
+enum status template_write(struct app *app, const char *path, enum ha_slot_kind kind,
+			   const struct pciehsm_policy *list, size_t n);
+/**
+ * template_read() - the file of -applytemplate, if it is given
+ * @transport:	of what it is for: the file is refused if that can not have such policies
+ */
+enum status template_read(struct app *app, const struct args *args, enum ha_slot_kind kind,
+			  struct pciehsm_transport *transport, struct template *t);
+/**
+ * after_init() - what -applytemplate and -auth want once something is initialised
+ * @secret:	of its Security Officer
+ */
+enum status after_init(struct app *app, const struct args *args, const char *serial,
+		       enum ha_slot_kind kind, const struct secret *secret,
+		       const struct template *t);
+
 /* ---- shared by the hagroup commands (hagroup.c, hastatus.c) ---- */
 
 /**
@@ -489,6 +536,14 @@ int member_index(const struct ha_config_group *group, const char *serial);
  * this looks again, until they agree or nothing moves any more.
  */
 enum status group_status(struct app *app, const char *label, struct ha_group_status *status);
+/** look_at_group() - ha_group_status(), with progress */
+int look_at_group(struct app *app, const char *label, struct ha_group_status *status);
+/** check_password() - try the Crypto Officer's on one live member, failures reported */
+enum status check_password(struct app *app, const struct ha_group_status *status,
+			   const struct secret *secret);
+/** admit_member() - ha_group_admit(), with progress */
+CK_RV admit_member(struct app *app, const char *group, const char *serial,
+		   const struct secret *secret, char *error, size_t size);
 /** print_group() - the block and the table of one group; @slots: with slot numbers */
 void print_group(const struct ha_group_status *status, bool slots);
 /** group_json() - the same */
@@ -553,6 +608,27 @@ void progress_wait(struct progress *p);
 void progress_clear(struct progress *p);
 
 /**
+ * struct waiting - progress while one call is under way that may take over a second
+ *
+ * A thread of its own shows for how long. Lives on a stack, between waiting_begin() and
+ * waiting_end(); nothing else may be printed meanwhile.
+ */
+struct waiting {
+	struct progress	progress;
+	pthread_mutex_t	lock;
+	pthread_cond_t	end;
+	pthread_t	thread;
+	bool		running;
+	bool		over;
+	char		what[100];
+};
+
+/** waiting_begin() - @fmt: what is waited for: "HSM 154438 to be initialized" */
+void waiting_begin(struct waiting *w, struct app *app, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void waiting_end(struct waiting *w);
+
+/**
  * pci_show() - the PCI side of a card, if it has one here
  * @json:	NULL: print it; else add it there as "pci"
  */
@@ -561,7 +637,7 @@ void pci_show(struct app *app, const char *serial, struct json_object *json);
 /*
  * ---- JSON ----
  *
- * Each command prints one object; haadm.schema.json says what is in it. Where @to is NULL,
+ * Each command prints one object; fields.json says what is in it. Where @to is NULL,
  * nothing is done, so commands need not ask what is wanted.
  */
 

@@ -107,8 +107,8 @@ enum status cmd_ha_check(struct app *app, struct args *args)
 	secret_wipe(&secret);
 	if (rv && !members) {
 		if (error[0])
-			return fail(app, rv_status(rv), rv, NULL, "checking group %s: %s", label,
-				    error);
+			return fail(app, rv_status(rv), rv, rv_advice(rv),
+				    "checking group %s: %s", label, error);
 		return fail_rv(app, rv, NO_ATTEMPTS, "checking group %s", label);
 	}
 	put_number(app->out, "members_compared", members);
@@ -193,7 +193,7 @@ static enum status verify_open(struct app *app, struct verify_member *m,
 		m->signed_rv = CKR_DEVICE_REMOVED;
 		return ST_OK;
 	}
-	rv = pciehsm_login(m->t, PCIEHSM_ROLE_CO, secret->data, secret->len, NULL, &attempts);
+	rv = login_at(app, m->t, m->serial, PCIEHSM_ROLE_CO, secret, NULL, &attempts);
 	if (!rv)
 		return ST_OK;
 	m->t->ops->close(m->t);

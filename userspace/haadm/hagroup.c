@@ -156,7 +156,8 @@ static enum status apply_create(struct edit *edit, struct ha_config *config)
 	if (st)
 		return st;
 	if (config->n_groups == HA_MAX_GROUPS)
-		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS, NULL,
+		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
+			    "Delete one that is not needed any more: hagroup deletegroup",
 			    "there are %d HA groups already, and that is the limit",
 			    HA_MAX_GROUPS);
 	snprintf(number, sizeof(number), "1%s", edit->serial);
@@ -196,7 +197,9 @@ enum status edit_add(struct edit *edit, struct ha_config *config)
 	if (st)
 		return st;
 	if (group->n_members == HA_MAX_MEMBERS)
-		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS, NULL,
+		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
+			    "Remove one first (hagroup removemember), or have the new one take its "
+			    "place: hagroup replace",
 			    "group %s has %d members, and that is the limit", edit->label,
 			    HA_MAX_MEMBERS);
 	memset(&group->members[group->n_members], 0, sizeof(group->members[0]));
@@ -228,7 +231,7 @@ static bool group_holds(struct app *app, const char *label, const uint8_t *diges
 	bool holds = false;
 	unsigned int i;
 
-	if (status && !ha_group_status(app->ha, label, status))
+	if (status && !look_at_group(app, label, status))
 		for (i = 0; i < status->n_members; i++)
 			holds |= status->members[i].state != HA_MEMBER_DOWN &&
 				 !memcmp(status->members[i].digest, digest, PCIEHSM_DIGEST_LEN);
@@ -261,6 +264,18 @@ enum status ask_about_contents(struct app *app, const struct args *args, const c
 	return confirm(app, args, text);
 }
 
+CK_RV admit_member(struct app *app, const char *group, const char *serial,
+		   const struct secret *secret, char *error, size_t size)
+{
+	struct waiting waiting;
+	CK_RV rv;
+
+	waiting_begin(&waiting, app, "%s to be checked", serial);
+	rv = ha_group_admit(app->ha, group, serial, secret->data, secret->len, error, size);
+	waiting_end(&waiting);
+	return rv;
+}
+
 static enum status admit(struct app *app, struct args *args, const char *group,
 			 const struct ha_slot *slot, struct secret *secret)
 {
@@ -278,13 +293,12 @@ static enum status admit(struct app *app, struct args *args, const char *group,
 	st = secret_get(app, args, "password", "Enter the password", secret);
 	if (st)
 		return st;
-	rv = ha_group_admit(app->ha, group, slot->serial, secret->data, secret->len, error,
-			    sizeof(error));
+	rv = admit_member(app, group, slot->serial, secret, error, sizeof(error));
 	if (rv) {
 		secret_wipe(secret);
 		if (error[0])
-			return fail(app, rv_status(rv), rv, NULL, "partition %s cannot be a member: "
-				    "%s", slot->serial, error);
+			return fail(app, rv_status(rv), rv, rv_advice(rv),
+				    "partition %s cannot be a member: %s", slot->serial, error);
 		return fail_rv(app, rv, NO_ATTEMPTS, "partition %s cannot be a member",
 			       slot->serial);
 	}
@@ -483,7 +497,8 @@ static enum status apply_standby(struct edit *edit, struct ha_config *config)
 	if (st)
 		return st;
 	if (member->standby == edit->flag)
-		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS, NULL,
+		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
+			    "Nothing has to be done. See: hagroup listgroups",
 			    "member %s of group %s is %s already", edit->serial, edit->label,
 			    edit->flag ? "standby" : "active");
 	member->standby = edit->flag;
@@ -497,6 +512,26 @@ static enum status apply_standby(struct edit *edit, struct ha_config *config)
 	return ST_OK;
 }
 
+/* Nothing here needs it; the product's command takes it, and a wrong one is told. */
+static enum status try_password(struct app *app, const struct args *args, const char *label)
+{
+	struct ha_group_status *status = malloc(sizeof(*status));
+	struct secret secret;
+	enum status st;
+
+	if (!status)
+		return fail_errno(app, -ENOMEM, "looking at group %s", label);
+	st = group_status(app, label, status);
+	if (!st)
+		st = secret_get(app, args, "password", NULL, &secret);
+	if (!st) {
+		st = check_password(app, status, &secret);
+		secret_wipe(&secret);
+	}
+	free(status);
+	return st;
+}
+
 static enum status set_standby(struct app *app, struct args *args, bool standby)
 {
 	struct edit edit = { .app = app, .apply = apply_standby, .flag = standby,
@@ -505,6 +540,10 @@ static enum status set_standby(struct app *app, struct args *args, bool standby)
 	enum status st;
 
 	st = member_serial(app, args, &slot, &edit.serial);
+	if (!st && arg_given(args, "password"))
+		st = try_edit(&edit);
+	if (!st && arg_given(args, "password"))
+		st = try_password(app, args, edit.label);
 	if (!st)
 		st = ha_edit(&edit);
 	if (st)

@@ -19,7 +19,8 @@ static enum status apply_drain(struct edit *edit, struct ha_config *config)
 	if (st)
 		return st;
 	if (member->drain == edit->flag)
-		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS, NULL,
+		return fail(edit->app, ST_REFUSED, CODE_OF_STATUS,
+			    "Nothing has to be done. See: hagroup status",
 			    "member %s of group %s is %s", edit->serial, edit->label,
 			    edit->flag ? "drained already" : "not drained");
 	member->drain = edit->flag;

@@ -225,6 +225,7 @@ static enum status create(struct replace *r)
 {
 	struct app *app = r->app;
 	struct context *context;
+	struct waiting waiting;
 	char serial[25];
 	enum status st;
 	CK_RV rv;
@@ -242,7 +243,9 @@ static enum status create(struct replace *r)
 		st = need_login(app, r->args, context, PCIEHSM_ROLE_SO, "sopassword");
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "HSM %s to create a partition", r->hsm);
 	rv = pciehsm_partition_create(context->transport, 0, NULL, NULL, serial);
+	waiting_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "creating a partition on HSM %s", r->hsm);
 	wait_device(app, serial, true, NULL);
@@ -258,6 +261,7 @@ static enum status initialize(struct replace *r)
 	struct pciehsm_device device = { 0 };
 	uint32_t attempts = NO_ATTEMPTS;
 	struct context *context;
+	struct waiting waiting;
 	struct secret domain;
 	enum status st;
 	CK_RV rv;
@@ -280,8 +284,10 @@ static enum status initialize(struct replace *r)
 			&domain);
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "partition %s to be initialized", r->new);
 	rv = pciehsm_partition_init(context->transport, label, r->po.data, r->po.len, domain.data,
 				    domain.len, &attempts);
+	waiting_end(&waiting);
 	secret_wipe(&domain);
 	context_drop(app, r->new);
 	if (rv)
@@ -335,8 +341,7 @@ static enum status make_officer(struct replace *r, struct context *context,
 				&r->po);
 	if (st)
 		return st;
-	rv = pciehsm_login(context->transport, PCIEHSM_ROLE_PO, r->po.data, r->po.len, NULL,
-			   &attempts);
+	rv = login_at(app, context->transport, r->new, PCIEHSM_ROLE_PO, &r->po, NULL, &attempts);
 	if (rv)
 		return fail_rv(app, rv, attempts, "logging in as Partition SO at %s", r->new);
 	rv = pciehsm_role_init(context->transport, PCIEHSM_ROLE_CO, first->data, first->len);
@@ -439,10 +444,10 @@ static enum status join(struct replace *r)
 		if (!st && !r->dry)
 			st = ask_about_contents(app, r->args, r->label, r->new);
 		if (!st && r->officer.len) {
-			rv = ha_group_admit(app->ha, r->label, r->new, r->officer.data,
-					    r->officer.len, error, sizeof(error));
+			rv = admit_member(app, r->label, r->new, &r->officer, error,
+					  sizeof(error));
 			if (rv)
-				st = error[0] ? fail(app, rv_status(rv), rv, NULL,
+				st = error[0] ? fail(app, rv_status(rv), rv, rv_advice(rv),
 						     "partition %s cannot be a member: %s", r->new,
 						     error) :
 				     fail_rv(app, rv, NO_ATTEMPTS,

@@ -47,6 +47,17 @@ static bool moved(const struct ha_group_status *a, const struct ha_group_status 
 	return false;
 }
 
+int look_at_group(struct app *app, const char *label, struct ha_group_status *status)
+{
+	struct waiting waiting;
+	int ret;
+
+	waiting_begin(&waiting, app, "the members of group %s", label);
+	ret = ha_group_status(app->ha, label, status);
+	waiting_end(&waiting);
+	return ret;
+}
+
 enum status group_status(struct app *app, const char *label, struct ha_group_status *status)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
@@ -56,11 +67,11 @@ enum status group_status(struct app *app, const char *label, struct ha_group_sta
 
 	if (!before)
 		return fail_errno(app, -ENOMEM, "looking at group %s", label);
-	ret = ha_group_status(app->ha, label, status);
+	ret = look_at_group(app, label, status);
 	while (!ret && status->needs_sync && still < 3 && now_ms() - begun < LOOK_AGAIN_MS) {
 		*before = *status;
 		nanosleep(&pause, NULL);
-		ret = ha_group_status(app->ha, label, status);
+		ret = look_at_group(app, label, status);
 		still = moved(before, status) ? 0 : still + 1;
 	}
 	free(before);
@@ -194,11 +205,11 @@ static void list_json(struct json_object *top, const struct ha_config *config,
 }
 
 /*
- * Tried on one live member only, in a context of its own: a login of the operator at the
- * prompt is not touched, and a wrong password costs one attempt in the whole group.
+ * In a context of its own: a login of the operator at the prompt is not touched, and a wrong
+ * password costs one attempt in the whole group.
  */
-static enum status check_password(struct app *app, const struct ha_group_status *status,
-				  const struct secret *secret)
+enum status check_password(struct app *app, const struct ha_group_status *status,
+			   const struct secret *secret)
 {
 	struct pciehsm_transport *t;
 	uint32_t attempts = NO_ATTEMPTS;
@@ -211,7 +222,7 @@ static enum status check_password(struct app *app, const struct ha_group_status 
 		if (status->members[i].state == HA_MEMBER_DOWN ||
 		    app->bus->ops->open(app->bus, serial, &t))
 			continue;
-		rv = pciehsm_login(t, PCIEHSM_ROLE_CO, secret->data, secret->len, NULL, &attempts);
+		rv = login_at(app, t, serial, PCIEHSM_ROLE_CO, secret, NULL, &attempts);
 		t->ops->close(t);
 		if (pciehsm_rv_gone(rv))
 			continue;
@@ -257,6 +268,8 @@ static enum status list_groups(struct app *app, struct args *args, struct ha_con
 	struct ha_config_group *group;
 	enum status st = ST_OK;
 	unsigned int i, n = 0;
+	int64_t begun, looked;
+	bool slow;
 
 	if (only)
 		st = group_get(app, config, only, &group);
@@ -264,12 +277,16 @@ static enum status list_groups(struct app *app, struct args *args, struct ha_con
 		if (only && &config->groups[i] != group)
 			continue;
 		/* Where the password is asked for, time passes after this look. */
-		if (ha_group_status(app->ha, config->groups[i].label, &status[n]))
+		begun = now_ms();
+		if (look_at_group(app, config->groups[i].label, &status[n]))
 			continue;
+		looked = now_ms();
 		/* A password that is given is one for all; it is gone once it is used. */
 		if (!n || !arg_given(args, "password"))
 			st = ask_for_group(app, args, &status[n]);
-		if (!st && (will_ask(app, args) || status[n].needs_sync))
+		/* Looking again takes as long as the first time, for members that hang. */
+		slow = looked - begun >= LOOK_AGAIN_MS / 2;
+		if (!st && (will_ask(app, args) || (status[n].needs_sync && !slow)))
 			st = group_status(app, config->groups[i].label, &status[n]);
 		n++;
 	}

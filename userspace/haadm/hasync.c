@@ -85,8 +85,8 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 		       " deletions carried over,\n" INDENT "%" PRIu32 " could not be.\n",
 		       report.objects, report.copied, report.deleted, report.failed);
 	if (rv && error[0])
-		return fail(app, rv_status(rv), rv, NULL, "synchronizing group %s: %s", edit.label,
-			    error);
+		return fail(app, rv_status(rv), rv, rv_advice(rv),
+			    "synchronizing group %s: %s", edit.label, error);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "synchronizing group %s", edit.label);
 	/* Nothing to tell of is the documented output; whatever was done is told. */

@@ -39,11 +39,28 @@ enum status open_hsm(struct app *app, struct args *args, struct ha_slot *slot,
 	return rv ? fail_rv(app, rv, NO_ATTEMPTS, "asking HSM %s", slot->serial) : ST_OK;
 }
 
+/* What the product's command has for other models than this one */
+static enum status not_of_this_hsm(struct app *app, const struct args *args)
+{
+	if (arg_given(args, "iped"))
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "Leave the option away: roles are authenticated by passwords.",
+			    "this HSM has no PIN entry device");
+	if (arg_given(args, "domain"))
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "Leave the option away, and give each partition its domain: partition "
+			    "init -domain",
+			    "this HSM has no cloning domain of its own");
+	return ST_OK;
+}
+
 enum status cmd_hsm_init(struct app *app, struct args *args)
 {
 	uint32_t attempts = NO_ATTEMPTS;
 	struct pciehsm_hsm_info info;
+	struct template template;
 	struct context *context;
+	struct waiting waiting;
 	struct secret secret;
 	char *partitions;
 	struct ha_slot slot;
@@ -51,7 +68,11 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 	char text[120];
 	CK_RV rv;
 
-	st = open_hsm(app, args, &slot, &context, &info);
+	st = not_of_this_hsm(app, args);
+	if (!st)
+		st = open_hsm(app, args, &slot, &context, &info);
+	if (!st)
+		st = template_read(app, args, HA_SLOT_HSM, context->transport, &template);
 	if (!st)
 		st = check_copies_hsm(app, args, slot.serial, &partitions);
 	if (st)
@@ -71,17 +92,22 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 				PCIEHSM_PIN_MIN, PCIEHSM_PIN_MAX, &secret);
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "HSM %s to be initialized", slot.serial);
 	rv = pciehsm_hsm_init(context->transport, arg_text(args, "label"), secret.data,
 			      secret.len, &attempts);
-	secret_wipe(&secret);
+	waiting_end(&waiting);
 	context_drop(app, slot.serial);
-	if (rv)
+	if (rv) {
+		secret_wipe(&secret);
 		return fail_rv(app, rv, attempts, "initializing HSM %s", slot.serial);
+	}
 	wait_partitions_gone(app, slot.serial);
 	put_text(app->out, "serial", slot.serial);
 	put_text(app->out, "label", arg_text(args, "label"));
 	say(app, INDENT "HSM %s initialized, label %s.\n", slot.serial, arg_text(args, "label"));
-	return ST_OK;
+	st = after_init(app, args, slot.serial, HA_SLOT_HSM, &secret, &template);
+	secret_wipe(&secret);
+	return st;
 }
 
 /* Without a login, as the product: what is left of it is what the maker has put there. */
@@ -92,6 +118,7 @@ static enum status destroy_all(struct app *app, struct args *args, const char *w
 	struct pciehsm_hsm_info info;
 	struct context *context;
 	struct ha_slot slot;
+	struct waiting waiting;
 	char *partitions;
 	enum status st;
 	char text[200];
@@ -107,7 +134,9 @@ static enum status destroy_all(struct app *app, struct args *args, const char *w
 	free(partitions);
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "HSM %s to be %s", slot.serial, done);
 	rv = command(context->transport);
+	waiting_end(&waiting);
 	context_drop(app, slot.serial);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "%s HSM %s", doing, slot.serial);

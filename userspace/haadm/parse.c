@@ -436,6 +436,7 @@ enum status parse_command(struct app *app, int n_words, char **words, struct arg
 
 	memset(args, 0, sizeof(*args));
 	st = find_command(app, n_words, words, &args->command);
+	app->command = args->command;
 	for (i = 2; !st && i < n_words; i++)
 		st = take_option(app, args, n_words, words, &i);
 	return st ? st : check_options(app, args);

@@ -31,6 +31,7 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 {
 	struct pciehsm_device device;
 	struct context *context;
+	struct waiting waiting;
 	struct ha_slot slot;
 	uint32_t card = 0;
 	uint32_t index;
@@ -38,11 +39,16 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 	enum status st;
 	CK_RV rv;
 
+	if (arg_number(args, "version", 0))
+		return fail(app, ST_REFUSED, CODE_OF_STATUS, "Leave the option away.",
+			    "this HSM makes partitions of version 0 alone");
 	st = as_so(app, args, HA_SLOT_HSM, &slot, &context);
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "HSM %s to create a partition", slot.serial);
 	rv = pciehsm_partition_create(context->transport, arg_number(args, "size", 0), NULL,
 				      &index, serial);
+	waiting_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "creating a partition on HSM %s",
 			       slot.serial);
@@ -81,13 +87,9 @@ static enum status reinit_login(struct app *app, struct context *context,
 
 	if (context->role == PCIEHSM_ROLE_PO)
 		return ST_OK;
-	rv = pciehsm_login(context->transport, PCIEHSM_ROLE_PO, secret->data, secret->len, NULL,
-			   &attempts);
-	if (rv)
-		return fail_rv(app, rv, attempts, "logging in as Partition SO at %s",
-			       context->serial);
-	context->role = PCIEHSM_ROLE_PO;
-	return ST_OK;
+	rv = context_login(app, context, PCIEHSM_ROLE_PO, secret, NULL, &attempts);
+	return rv ? fail_rv(app, rv, attempts, "logging in as Partition SO at %s",
+			    context->serial) : ST_OK;
 }
 
 enum status cmd_partition_init(struct app *app, struct args *args)
@@ -96,14 +98,22 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	struct pciehsm_partition_info info;
 	struct secret secret, domain;
 	uint32_t attempts = NO_ATTEMPTS;
+	struct template template;
 	struct context *context;
+	struct waiting waiting;
 	struct ha_slot slot;
 	enum status st;
 	char text[300], *contents;
 	bool again;
 	CK_RV rv;
 
+	if (arg_given(args, "defaultdomain"))
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "Give a domain of your own (-domain), or have it asked for.",
+			    "there is no default domain: one that all the world knows protects nothing");
 	st = open_partition(app, args, &slot, &context, &info);
+	if (!st)
+		st = template_read(app, args, HA_SLOT_PARTITION, context->transport, &template);
 	if (st)
 		return st;
 	again = info.flags & PCIEHSM_PARTITION_INITIALISED;
@@ -134,22 +144,25 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	if (!st && again)
 		st = reinit_login(app, context, &secret);
 	if (!st) {
+		waiting_begin(&waiting, app, "partition %s to be initialized", slot.serial);
 		rv = pciehsm_partition_init(context->transport, label, secret.data, secret.len,
 					    domain.data, domain.len, &attempts);
+		waiting_end(&waiting);
 		if (rv)
 			st = fail_rv(app, rv, attempts, "initializing partition %s", slot.serial);
 		/* Whoever was logged in here is so no more. */
 		context_drop(app, slot.serial);
 	}
-	secret_wipe(&secret);
 	secret_wipe(&domain);
-	if (st)
-		return st;
-	wait_device(app, slot.serial, true, label);
-	put_text(app->out, "serial", slot.serial);
-	put_text(app->out, "label", label);
-	say(app, INDENT "Partition %s initialized, label %s.\n", slot.serial, label);
-	return ST_OK;
+	if (!st) {
+		wait_device(app, slot.serial, true, label);
+		put_text(app->out, "serial", slot.serial);
+		put_text(app->out, "label", label);
+		say(app, INDENT "Partition %s initialized, label %s.\n", slot.serial, label);
+		st = after_init(app, args, slot.serial, HA_SLOT_PARTITION, &secret, &template);
+	}
+	secret_wipe(&secret);
+	return st;
 }
 
 enum status cmd_partition_delete(struct app *app, struct args *args)
@@ -157,6 +170,7 @@ enum status cmd_partition_delete(struct app *app, struct args *args)
 	struct pciehsm_device device = { 0 };
 	char text[120], *contents;
 	struct context *context;
+	struct waiting waiting;
 	struct ha_slot slot;
 	enum status st;
 	CK_RV rv;
@@ -179,7 +193,9 @@ enum status cmd_partition_delete(struct app *app, struct args *args)
 	st = need_login(app, args, context, PCIEHSM_ROLE_SO, "password");
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "partition %s to be deleted", slot.serial);
 	rv = pciehsm_partition_delete(context->transport, device.number);
+	waiting_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "deleting partition %s", slot.serial);
 	wait_device(app, slot.serial, false, NULL);
@@ -189,20 +205,47 @@ enum status cmd_partition_delete(struct app *app, struct args *args)
 	return ST_OK;
 }
 
+/* What it has, and all that no other partition has */
+static enum status all_room(struct app *app, const struct ha_slot *slot, struct context *hsm,
+			    uint64_t *size)
+{
+	struct pciehsm_partition_info partition;
+	struct pciehsm_hsm_info card;
+	struct context *context;
+	enum status st;
+	CK_RV rv;
+
+	st = context_get(app, slot->serial, &context);
+	if (st)
+		return st;
+	rv = pciehsm_partition_info(context->transport, &partition);
+	if (!rv)
+		rv = pciehsm_hsm_info(hsm->transport, &card);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "asking %s for its room", slot->serial);
+	*size = partition.space + card.space_free;
+	return ST_OK;
+}
+
 enum status cmd_partition_resize(struct app *app, struct args *args)
 {
 	uint64_t size = arg_number(args, "size", 0);
 	struct pciehsm_device device = { 0 };
 	struct context *context;
+	struct waiting waiting;
 	struct ha_slot slot;
 	enum status st;
 	CK_RV rv;
 
 	st = as_so(app, args, HA_SLOT_PARTITION, &slot, &context);
+	if (!st && arg_given(args, "all"))
+		st = all_room(app, &slot, context, &size);
 	if (st)
 		return st;
 	find_device(app, slot.serial, &device);
+	waiting_begin(&waiting, app, "partition %s to be resized", slot.serial);
 	rv = pciehsm_partition_resize(context->transport, device.number, size);
+	waiting_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "resizing partition %s", slot.serial);
 	put_text(app->out, "serial", slot.serial);
@@ -216,6 +259,7 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 	struct pciehsm_partition_info info;
 	char text[300], *contents;
 	struct context *context;
+	struct waiting waiting;
 	struct ha_slot slot;
 	enum status st;
 	CK_RV rv;
@@ -236,7 +280,10 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 	st = need_login(app, args, context, PCIEHSM_ROLE_CO, "password");
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "%" PRIu32 " objects of %s to be destroyed", info.objects,
+		      slot.serial);
 	rv = pciehsm_partition_clear(context->transport);
+	waiting_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "clearing partition %s", slot.serial);
 	put_text(app->out, "serial", slot.serial);

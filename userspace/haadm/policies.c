@@ -62,7 +62,7 @@ static const struct policy_name partition_names[] = {
 	{ 0, NULL }
 };
 
-static const char *policy_text(enum ha_slot_kind kind, uint32_t id)
+const char *policy_text(enum ha_slot_kind kind, uint32_t id)
 {
 	const struct policy_name *n = kind == HA_SLOT_HSM ? hsm_names : partition_names;
 
@@ -130,6 +130,12 @@ static enum status show_policies(struct app *app, struct args *args, enum ha_slo
 	st = get_policies(app, args, kind, &slot, &context, &list, &n);
 	if (st)
 		return st;
+	if (arg_given(args, "exporttemplate")) {
+		put_text(app->out, "serial", slot.serial);
+		st = template_write(app, arg_text(args, "exporttemplate"), kind, list, n);
+		free(list);
+		return st;
+	}
 	if (app->json) {
 		struct json_object *array = put_list(app->out, "policies");
 
@@ -179,6 +185,7 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 	bool destroying = false, fixed = false;
 	struct ha_slot slot;
 	char text[300], *contents;
+	struct waiting waiting;
 	enum status st;
 	size_t i, n;
 	CK_RV rv;
@@ -200,7 +207,9 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 			    "See what there is with: partition showpolicies -verbose",
 			    "%s has no policy %" PRIu32, slot.serial, id);
 	if (fixed)
-		return fail(app, ST_REFUSED, PCIEHSM_CKR_POLICY, NULL,
+		return fail(app, ST_REFUSED, PCIEHSM_CKR_POLICY,
+			    "The card's maker has fixed it: showpolicies shows those that can be "
+			    "changed.",
 			    "policy %" PRIu32 " (%s) of %s can not be changed", id,
 			    policy_text(kind, id), slot.serial);
 	if (destroying) {
@@ -221,7 +230,9 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 	st = need_login(app, args, context, role, "password");
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "%s to set the policy", slot.serial);
 	rv = pciehsm_policy_set(context->transport, id, value);
+	waiting_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "setting policy %" PRIu32 " (%s) of %s to %"
 			       PRIu32, id, policy_text(kind, id), slot.serial, value);

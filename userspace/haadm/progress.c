@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Progress: how much is done, how fast it goes, how long it will take. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,4 +76,60 @@ void progress_clear(struct progress *p)
 	if (p->shown)
 		fprintf(stderr, "\r\033[K");
 	p->shown = false;
+}
+
+static void *show_waiting(void *arg)
+{
+	struct waiting *w = arg;
+	struct timespec next;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->over) {
+		clock_gettime(CLOCK_MONOTONIC, &next);
+		next.tv_nsec += AGAIN_MS * 1000000L;
+		next.tv_sec += next.tv_nsec / 1000000000L;
+		next.tv_nsec %= 1000000000L;
+		if (pthread_cond_timedwait(&w->end, &w->lock, &next))
+			progress_wait(&w->progress);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+void waiting_begin(struct waiting *w, struct app *app, const char *fmt, ...)
+{
+	pthread_condattr_t attr;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(w->what, sizeof(w->what), fmt, ap);
+	va_end(ap);
+	w->over = false;
+	w->running = false;
+	progress_begin(&w->progress, app, w->what);
+	if (w->progress.quiet)
+		return;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->end, &attr);
+	pthread_condattr_destroy(&attr);
+	/* Without a thread nothing is shown; the command works all the same. */
+	w->running = !pthread_create(&w->thread, NULL, show_waiting, w);
+}
+
+void waiting_end(struct waiting *w)
+{
+	if (w->progress.quiet)
+		return;
+	if (w->running) {
+		pthread_mutex_lock(&w->lock);
+		w->over = true;
+		pthread_cond_signal(&w->end);
+		pthread_mutex_unlock(&w->lock);
+		pthread_join(w->thread, NULL);
+	}
+	pthread_cond_destroy(&w->end);
+	pthread_mutex_destroy(&w->lock);
+	progress_clear(&w->progress);
 }

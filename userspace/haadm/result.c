@@ -18,22 +18,32 @@ static const struct {
 	uint32_t	code;
 	const char	*text;
 	const char	*meaning;
+	const char	*advice;	/* where a failure has none of its own */
 } statuses[] = {
 	[ST_OK]		= { 0x0, "No Error", "the command was carried out" },
-	[ST_FAILED]	= { 0x6, "Function Failed", "failed, for a reason that has no number here" },
+	[ST_FAILED]	= { 0x6, "Function Failed", "failed, for a reason that has no number here",
+			    "The kernel log may tell more; the command can be repeated." },
 	[ST_USAGE]	= { 0x7, "Invalid Arguments",
-			    "unknown command or option, or a bad value; nothing was done" },
-	[ST_CANCELLED]	= { 0xb, "User Cancelled Operation", "the operator answered quit" },
-	[ST_NOT_FOUND]	= { 0x3, "Not Found", "no such slot, group, member or partition" },
+			    "unknown command or option, or a bad value; nothing was done",
+			    "See: help" },
+	[ST_CANCELLED]	= { 0xb, "User Cancelled Operation", "the operator answered quit",
+			    "To have it done, repeat the command." },
+	[ST_NOT_FOUND]	= { 0x3, "Not Found", "no such slot, group, member or partition",
+			    "Look at the name, and whether it is there." },
 	[ST_PERMISSION]	= { 0xd, "Permission Denied",
-			    "the rights to a device or to the configuration are missing" },
+			    "the rights to a device or to the configuration are missing",
+			    "Run this as root, or as a user with the rights to it." },
 	[ST_AUTH]	= { 0x101, "Authentication Required",
-			    "a password is wrong, locked, expired or missing" },
+			    "a password is wrong, locked, expired or missing",
+			    "See the state of the roles with: role list" },
 	[ST_DEVICE]	= { 0x30, "Device Unavailable",
-			    "no driver, no card, or it went away or does not answer" },
-	[ST_CONFIG]	= { 0xc, "Bad Configuration", "the HA configuration file is broken" },
+			    "no driver, no card, or it went away or does not answer",
+			    "See what is there with: slot list" },
+	[ST_CONFIG]	= { 0xc, "Bad Configuration", "the HA configuration file is broken",
+			    "Repair the file, or take the one that was kept beside it." },
 	[ST_REFUSED]	= { 0x9, "Operation Refused",
-			    "it would do harm or something stands against it; nothing was changed" },
+			    "it would do harm or something stands against it; nothing was changed",
+			    "See how things stand with: hagroup listgroups, slot list" },
 };
 
 const char *status_meaning(enum status status)
@@ -119,13 +129,28 @@ static void report(struct app *app, enum status status, uint32_t code, const cha
 	}
 }
 
+/* What is of use with any failure of this status */
+static const char *general_advice(const struct app *app, enum status status, char *room,
+				  size_t size)
+{
+	const struct command *c = app->command;
+
+	if (status != ST_USAGE || !c)
+		return statuses[status].advice;
+	snprintf(room, size, "See: help %.*s %.*s", (int)first_name(c->area), c->area,
+		 (int)first_name(c->name), c->name);
+	return room;
+}
+
 static enum status vfail(struct app *app, enum status status, uint32_t code, const char *advice,
 			 const char *fmt, va_list ap)
 {
-	char *what;
+	char *what, room[80];
 
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
+	if (!advice)
+		advice = general_advice(app, status, room, sizeof(room));
 	if (code == CODE_OF_STATUS)
 		report(app, status, statuses[status].code, statuses[status].text,
 		       what ? what : "out of memory", advice);
@@ -171,7 +196,8 @@ static const struct {
 	{ CKR_USER_PIN_NOT_INITIALIZED, ST_REFUSED, "that role has not been initialized",
 	  "The role above it makes it: role init -name <role>. The SO of a partition comes "
 	  "with partition init, that of an HSM with hsm init." },
-	{ CKR_USER_ALREADY_LOGGED_IN, ST_REFUSED, "that role is logged in already", NULL },
+	{ CKR_USER_ALREADY_LOGGED_IN, ST_REFUSED, "that role is logged in already",
+	  "Log it out first: role logout" },
 	{ CKR_USER_ANOTHER_ALREADY_LOGGED_IN, ST_REFUSED, "another role is logged in",
 	  "Log it out first: role logout" },
 	{ CKR_USER_TYPE_INVALID, ST_USAGE, "there is no such role here",
@@ -182,15 +208,18 @@ static const struct {
 	  "See what is there with: slot list" },
 	{ CKR_DEVICE_MEMORY, ST_FAILED, "there is no space left in the partition",
 	  "Delete what is not needed any more, or make a bigger partition." },
-	{ CKR_FUNCTION_NOT_SUPPORTED, ST_FAILED, "this card's firmware cannot do that", NULL },
+	{ CKR_FUNCTION_NOT_SUPPORTED, ST_FAILED, "this card's firmware cannot do that",
+	  "Which firmware it has is told by hsm show; members of a group should have the same." },
 	{ PCIEHSM_CKR_NOT_INITIALISED, ST_REFUSED, "it has not been initialized",
 	  "An HSM is initialized with hsm init, a partition with partition init." },
 	{ PCIEHSM_CKR_CAPACITY, ST_REFUSED, "the HSM has no room for another partition",
 	  "Delete one that is not needed any more: partition delete -slot <slot>" },
-	{ PCIEHSM_CKR_POLICY, ST_REFUSED, "a policy forbids it", NULL },
+	{ PCIEHSM_CKR_POLICY, ST_REFUSED, "a policy forbids it",
+	  "See what is allowed with: hsm showpolicies, partition showpolicies" },
 	{ PCIEHSM_CKR_STORE, ST_FAILED, "the card could not write to its store; nothing was done",
 	  "Look at the card's storage, then repeat the command." },
-	{ PCIEHSM_CKR_TAMPERED, ST_DEVICE, "the card has been tampered with", NULL },
+	{ PCIEHSM_CKR_TAMPERED, ST_DEVICE, "the card has been tampered with",
+	  "Its keys are gone. See hsm tamper; hsm factoryreset brings the card back to work." },
 	{ PCIEHSM_CKR_AUDIT_FULL, ST_REFUSED, "the card's audit log is full",
 	  "The Auditor has to take the log over and truncate it first." },
 	{ PCIEHSM_CKR_COPIES, ST_REFUSED,
@@ -233,21 +262,29 @@ enum status rv_status(CK_RV rv)
 	return rv ? ST_FAILED : ST_OK;
 }
 
+const char *rv_advice(CK_RV rv)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+		if (results[i].rv == rv)
+			return results[i].advice;
+	return NULL;
+}
+
 enum status fail_rv(struct app *app, CK_RV rv, uint32_t attempts, const char *fmt, ...)
 {
 	enum status status = rv_status(rv);
 	const char *meaning = "the card refuses it";
-	const char *advice = NULL;
+	const char *advice = rv_advice(rv);
 	char left[160] = "";
 	char *what = NULL;
 	va_list ap;
 	size_t i;
 
 	for (i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
-		if (results[i].rv == rv) {
+		if (results[i].rv == rv)
 			meaning = results[i].meaning;
-			advice = results[i].advice;
-		}
 	}
 	if (rv == CKR_PIN_INCORRECT && attempts != NO_ATTEMPTS) {
 		snprintf(left, sizeof(left), "%" PRIu32 " attempt%s left before the role is locked. "

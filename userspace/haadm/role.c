@@ -138,6 +138,7 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 {
 	uint32_t role = role_by_name(arg_text(args, "name"));
 	struct context *context;
+	struct waiting waiting;
 	struct secret secret;
 	char prompt[80];
 	enum status st;
@@ -159,7 +160,9 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 	st = secret_new(app, args, "password", prompt, PCIEHSM_PIN_MIN, PCIEHSM_PIN_MAX, &secret);
 	if (st)
 		return st;
+	waiting_begin(&waiting, app, "%s to take the password", context->serial);
 	rv = set(context->transport, role, secret.data, secret.len);
+	waiting_end(&waiting);
 	secret_wipe(&secret);
 	if (rv == PCIEHSM_CKR_POLICY && role == PCIEHSM_ROLE_CO)
 		return fail(app, ST_REFUSED, rv, "Without that password, the partition can only be "
@@ -202,12 +205,11 @@ enum status cmd_role_login(struct app *app, struct args *args)
 	st = secret_get(app, args, "password", "Enter the password", &secret);
 	if (st)
 		return st;
-	rv = pciehsm_login(context->transport, role, secret.data, secret.len, &flags, &attempts);
+	rv = context_login(app, context, role, &secret, &flags, &attempts);
 	secret_wipe(&secret);
 	if (rv)
 		return fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
 			       context->serial);
-	context->role = role;
 	put_role(app, context, role);
 	put_bool(app->out, "must_change", flags & PCIEHSM_LOGIN_MUST_CHANGE);
 	say(app, INDENT "%s logged in at %s.\n", role_long(role), context->serial);
@@ -241,9 +243,12 @@ enum status cmd_role_logout(struct app *app, struct args *args)
 enum status cmd_role_changepw(struct app *app, struct args *args)
 {
 	uint32_t role = role_by_name(arg_text(args, "name"));
+	static const struct args nowhere;
+	const struct args *from = args;
 	uint32_t attempts = NO_ATTEMPTS;
 	struct secret old, new;
 	struct context *context;
+	struct waiting waiting;
 	enum status st;
 	CK_RV rv;
 
@@ -251,14 +256,18 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 	if (st)
 		return st;
 	say(app, "\n");
-	st = secret_get(app, args, "oldpw", "Enter existing password", &old);
+	if (arg_given(args, "prompt"))
+		from = &nowhere;
+	st = secret_get(app, from, "oldpw", "Enter existing password", &old);
 	if (st)
 		return st;
-	st = secret_new(app, args, "newpw", "Enter new password", PCIEHSM_PIN_MIN,
+	st = secret_new(app, from, "newpw", "Enter new password", PCIEHSM_PIN_MIN,
 			PCIEHSM_PIN_MAX, &new);
 	if (!st) {
+		waiting_begin(&waiting, app, "%s to take the password", context->serial);
 		rv = pciehsm_role_set_pin(context->transport, role, old.data, old.len, new.data,
 					  new.len, &attempts);
+		waiting_end(&waiting);
 		secret_wipe(&new);
 		if (rv)
 			st = fail_rv(app, rv, attempts, "changing the password of the %s of %s",

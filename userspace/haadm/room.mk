@@ -17,5 +17,5 @@ $(O)/haadm.bash-completion: $(O)/haadm
 $(O)/_haadm: $(O)/haadm
 	$(Q)$< --completion zsh >$@
 
-$(O)/haadm.schema.json: haadm/haadm.schema.json
-	$(Q)cp $< $@
+$(O)/haadm.schema.json: haadm/schema.py haadm/fields.json
+	$(Q)$^ >$@

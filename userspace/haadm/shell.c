@@ -31,6 +31,7 @@ enum status run_words(struct app *app, int n_words, char **words)
 	char name[64];
 	int i;
 
+	app->command = NULL;
 	if (!strcasecmp(words[0], "help") || !strcmp(words[0], "?"))
 		return help_command(app, n_words - 1, words + 1);
 	for (i = 1; i < n_words; i++)

@@ -60,7 +60,12 @@ static const struct option ha_removemember[] = {
 	FORCE("remove it even if it holds what no other live member holds"), END
 };
 
-static const struct option ha_standby[] = { GROUP, MEMBER_SLOT, MEMBER_SERIAL, END };
+static const struct option ha_addstandby[] = {
+	GROUP, MEMBER_SLOT, MEMBER_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the members' Crypto Officer; tried if it is given" },
+	END
+};
 
 static const struct option ha_member[] = { GROUP, MEMBER_SLOT, MEMBER_SERIAL, END };
 
@@ -189,6 +194,12 @@ static const struct option slot_set[] = {
 	END
 };
 
+#define APPLY_TEMPLATE	{ .names = "applytemplate at", .arg = "<file>", .type = OPT_TEXT, \
+			  .help = "set its policies as in this file, which showpolicies " \
+				  "-exporttemplate has written" }
+#define LOG_IN(who)	{ .names = "auth a", .type = OPT_FLAG, \
+			  .help = "log the " who " in afterwards; at the prompt, that lasts" }
+
 static const struct option this_one[] = { THIS_SLOT, THIS_SERIAL, END };
 
 static const struct option hsm_init[] = {
@@ -197,7 +208,13 @@ static const struct option hsm_init[] = {
 	THIS_SLOT, THIS_SERIAL,
 	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
 	  .help = "of the HSM SO: the existing one, or the new one of a blank HSM" },
-	FORCE("do not ask"), END
+	{ .names = "initwithpwd iwp", .type = OPT_FLAG, .one_of = 4 | ONE_OR_NONE,
+	  .help = "the SO has a password (as always with this HSM)" },
+	{ .names = "iped", .type = OPT_FLAG, .one_of = 4 | ONE_OR_NONE,
+	  .help = "the SO has a PED key; refused, this HSM has no PIN entry device" },
+	{ .names = "domain d", .arg = "<domain>", .type = OPT_SECRET,
+	  .help = "refused: each partition has its own (partition init)" },
+	APPLY_TEMPLATE, LOG_IN("HSM SO"), FORCE("do not ask"), END
 };
 
 static const struct option hsm_factoryreset[] = {
@@ -211,7 +228,12 @@ static const struct option hsm_factoryreset[] = {
 			{ .names = "value v", .arg = "<n>", .type = OPT_NUMBER, .min = 0, \
 			  .max = 255, .required = true, .help = "0: off, 1: on, or a number" }
 
-static const struct option showpolicies[] = { THIS_SLOT, THIS_SERIAL, POLICIES_ALL, END };
+static const struct option showpolicies[] = {
+	THIS_SLOT, THIS_SERIAL, POLICIES_ALL,
+	{ .names = "exporttemplate et", .arg = "<file>", .type = OPT_TEXT,
+	  .help = "write those that can be changed to a new file, for init -applytemplate" },
+	END
+};
 
 static const struct option hsm_changepolicy[] = {
 	THIS_SLOT, THIS_SERIAL, POLICY_SET,
@@ -265,8 +287,10 @@ static const struct option partition_clone[] = {
 
 static const struct option partition_resize[] = {
 	THIS_SLOT, THIS_SERIAL,
-	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1,
-	  .max = 0x7fffffffffffffffL, .required = true, .help = "room for objects" },
+	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1, .one_of = 2,
+	  .max = 0x7fffffffffffffffL, .help = "room for objects" },
+	{ .names = "all a", .type = OPT_FLAG, .one_of = 2,
+	  .help = "what it has and all that is free on the HSM" },
 	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
 	  .help = "of the HSM SO, if they are not logged in" },
 	END
@@ -283,9 +307,11 @@ static const struct option partition_create[] = {
 	THIS_SLOT, THIS_SERIAL,
 	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1,
 	  .max = 0x7fffffffffffffffL, .help = "room for objects; default: the card's" },
+	{ .names = "version ver", .arg = "<n>", .type = OPT_NUMBER, .min = 0, .max = 1,
+	  .help = "of the partition: 0; 1 is refused" },
 	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
 	  .help = "of the HSM SO, if they are not logged in" },
-	END
+	FORCE("nothing is asked here; for scripts that give it"), END
 };
 
 static const struct option partition_init[] = {
@@ -296,7 +322,9 @@ static const struct option partition_init[] = {
 	  .help = "of the Partition SO: a new one, or the existing one" },
 	{ .names = "domain d", .arg = "<domain>", .type = OPT_SECRET,
 	  .help = "cloning domain, 1 to 128 bytes: keys are cloned within one domain only" },
-	FORCE("do not ask"), END
+	{ .names = "defaultdomain def", .type = OPT_FLAG,
+	  .help = "refused: one that all the world knows protects nothing" },
+	APPLY_TEMPLATE, LOG_IN("Partition SO"), FORCE("do not ask"), END
 };
 
 static const struct option partition_delete[] = {
@@ -340,7 +368,9 @@ static const struct option role_changepw[] = {
 	  .help = "existing password" },
 	{ .names = "newpw new", .arg = "<password>", .type = OPT_SECRET,
 	  .help = "new password, 8 to 255 characters" },
-	END
+	{ .names = "prompt p", .type = OPT_FLAG,
+	  .help = "ask for both, wherever else they could come from" },
+	FORCE("nothing else is asked here; for scripts that give it"), END
 };
 
 const struct command commands[] = {
@@ -350,7 +380,7 @@ const struct command commands[] = {
 		  "and have the same Crypto Officer password. It gets every object of the group at "
 		  "once; applications need not be paused and use it as soon as it is complete." },
 	{ .area = "hagroup", .name = "addstandby as", .run = cmd_ha_addstandby,
-	  .options = ha_standby, .summary = "Make a member standby",
+	  .options = ha_addstandby, .summary = "Make a member standby",
 	  .text = "A standby member holds all objects and does no work until no active member is "
 		  "left. The partition must be a member already." },
 	{ .area = "hagroup", .name = "check ck", .run = cmd_ha_check,
@@ -394,7 +424,7 @@ const struct command commands[] = {
 	  .text = "Its objects stay in the partition. A member that is down is named by its serial "
 		  "number. A live member that holds what no other live member holds is not removed." },
 	{ .area = "hagroup", .name = "removestandby rs", .run = cmd_ha_removestandby,
-	  .options = ha_standby, .summary = "Make a standby member active again" },
+	  .options = ha_member, .summary = "Make a standby member active again" },
 	{ .area = "hagroup", .name = "replace rep", .run = cmd_ha_replace, .options = ha_replace,
 	  .summary = "Replace a member of a group, all steps in one",
 	  .text = "Adds the new member in the old one's place, brings all objects to it, compares, "
@@ -442,7 +472,7 @@ const struct command commands[] = {
 	  .summary = "Initialize an HSM",
 	  .text = "On a blank HSM this makes the HSM SO. On one that is initialized the SO's password "
 		  "is needed and stays; all partitions are destroyed." },
-	{ .area = "hsm", .name = "show", .run = cmd_hsm_show, .options = this_one,
+	{ .area = "hsm", .name = "show showinfo", .run = cmd_hsm_show, .options = this_one,
 	  .summary = "Show an HSM" },
 	{ .area = "hsm", .name = "showpolicies shp", .run = cmd_hsm_showpolicies,
 	  .options = showpolicies, .summary = "Show the policies of an HSM" },
@@ -483,7 +513,7 @@ const struct command commands[] = {
 	  .text = "By the HSM SO. Not below what its objects need." },
 	{ .area = "partition", .name = "showpolicies shp", .run = cmd_partition_showpolicies,
 	  .options = showpolicies, .summary = "Show the policies of a partition" },
-	{ .area = "partition", .name = "show", .run = cmd_partition_show,
+	{ .area = "partition", .name = "show showinfo", .run = cmd_partition_show,
 	  .options = this_one, .summary = "Show a partition and what it has done" },
 
 	{ .area = "role", .name = "changepw cp", .run = cmd_role_changepw, .options = role_changepw,

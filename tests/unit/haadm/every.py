@@ -10,6 +10,7 @@ import difflib
 import json
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -18,7 +19,7 @@ from common import Machine, REPO, expect, run_tests
 from schema import Schema
 
 GOLDEN = os.path.join(REPO, 'tests', 'golden', 'commands.txt')
-SCHEMA = os.path.join(REPO, 'userspace', 'haadm', 'haadm.schema.json')
+ROOM = os.path.join(REPO, 'userspace', 'haadm')
 # What differs from run to run, or from machine to machine
 VARYING = (
     (re.compile(r'secret-\d+'), 'SECRET'),
@@ -53,12 +54,16 @@ SESSION = f'''
 0 hsm init -slot 100 -label hsm0 -force --password-file <{SO}>
 3 hsm init -slot 100 -label again --password-file <{SO}>
 6 hsm init -slot 100 -label again -force --password-file <{PO}>
-0 hsm init -serial 1238700 -label hsm1 -force --password-file <{SO}>
+9 hsm init -slot 100 -label again -iped
+9 hsm init -slot 100 -label again --domain-file <a domain>
+0 hsm init -serial 1238700 -label hsm1 -initwithpwd -auth -force --password-file <{SO}>
 0 partition create -slot 100 --password-file <{SO}>
 2 partition create -slot 0 --password-file <{SO}>
+9 partition create -slot 100 -version 1
 0 partition create -slot 101 --password-file <{SO}>
 0 partition init -slot 0 -label par0 -force --password-file <{PO}> --domain-file <a domain>
 2 partition init -slot 0 --label= -force
+9 partition init -slot 0 -label par0 -defaultdomain
 0 partition init -slot 1 -label par1 -force --password-file <{PO}> --domain-file <a domain>
 0 role init -slot 0 -name co --loginpw-file <{PO}> --password-file <{FIRST}>
 2 role init -slot 0 -name po --password-file <{FIRST}>
@@ -86,7 +91,7 @@ SESSION = f'''
 0 slot list
 0 slot partitionlist -slot 101
 2 slot partitionlist -slot 0
-0 partition show -slot 0
+0 partition showinfo -slot 0
 2 partition show -slot 5
 0 hagroup retry -count 500
 2 hagroup retry -count 501
@@ -103,7 +108,8 @@ SESSION = f'''
 2 hagroup halog -path relative
 2 hagroup halog -maxlength 10
 0 hagroup halog -enable
-0 hagroup addstandby -group {GROUP} -serial {PAR1}
+6 hagroup addstandby -group {GROUP} -serial {PAR1} --password-file <{PO}>
+0 hagroup addstandby -group {GROUP} -serial {PAR1} --password-file <{CO}>
 9 hagroup addstandby -group {GROUP} -serial {PAR0}
 0 hagroup removestandby -group {GROUP} -serial {PAR1}
 9 hagroup removestandby -group {GROUP} -serial {PAR1}
@@ -158,6 +164,11 @@ SESSION = f'''
 4 partition showpolicies -slot 9
 0 partition changepolicy -slot 0 -policy 20 -value 8 --password-file <{PO}>
 4 partition changepolicy -slot 0 -policy 99 -value 1 --password-file <{PO}>
+0 partition showpolicies -slot 0 -exporttemplate %template
+9 partition showpolicies -slot 0 -exporttemplate %template
+2 partition init -slot 1 -label next -force -applytemplate %ha.conf
+0 partition resize -slot 1 -all --password-file <{SO}>
+2 partition resize -slot 1 -all -size 1
 0 partition resize -slot 1 -size 1000000 --password-file <{SO}>
 6 partition resize -slot 1 -size 1000000 --password-file <{PO}>
 0 hsm showpolicies -slot 100
@@ -182,6 +193,8 @@ SESSION = f'''
 1 hsm audit -verify %log
 4 hsm audit -verify %missing
 0 hagroup deletegroup -label {GROUP} -force
+0 partition init -slot 0 -label next -force -applytemplate %template -auth --password-file <{PO}> \
+--domain-file <a domain>
 3 partition delete -slot 0 --password-file <{SO}>
 0 partition delete -slot 0 -force --password-file <{SO}>
 3 hsm zeroize -slot 100
@@ -233,7 +246,7 @@ def play(machine, *options):
 
 def names(command):
     """Of the commands in a line of the session."""
-    return [' '.join(one.split()[:2]) for one in command.split(' ; ')]
+    return [' '.join(one.split()[:2]).replace('showinfo', 'show') for one in command.split(' ; ')]
 
 
 def json_objects(text):
@@ -285,10 +298,16 @@ def test_transcripts():
         golden.splitlines(True), text.splitlines(True), 'commands.txt', 'shown')), '')
 
 
+def installed_schema():
+    """As the build makes it"""
+    made = subprocess.run([os.path.join(ROOM, 'schema.py'), os.path.join(ROOM, 'fields.json')],
+                          check=True, capture_output=True, text=True, timeout=60)
+    return Schema(json.loads(made.stdout))
+
+
 def test_json():
     machine = Machine('json')
-    with open(SCHEMA, encoding='utf-8') as f:
-        schema = Schema(json.load(f))
+    schema = installed_schema()
     wrong = []
     for command, wanted, status, out, err in play(machine, '--json'):
         if status != wanted:
@@ -302,6 +321,8 @@ def test_json():
         trouble = ''.join(map(schema.trouble, found))
         if not trouble and [f['status'] for f in found] != [status] * len(names(command)):
             trouble = f'"status" is not the exit status {status}'
+        if not trouble and status and not found[-1]['error']['advice']:
+            trouble = 'it does not say what to do'
         if not trouble and not status and [f['command'] for f in found] != names(command):
             trouble = '"command" is another one'
         if trouble:
@@ -312,8 +333,7 @@ def test_json():
 
 
 def test_schema_test_fails_on_what_is_not_in_it():
-    with open(SCHEMA, encoding='utf-8') as f:
-        schema = Schema(json.load(f))
+    schema = installed_schema()
     good = {'command': 'hagroup weight', 'status': 0, 'group': 'g', 'serial': '1', 'weight': 2}
     expect('good', schema.trouble(good), '')
     for bad in (dict(good, more=1), dict(good, weight='2'), dict(good, serial='x'),
