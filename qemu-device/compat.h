@@ -9,6 +9,7 @@
 #define HW_MISC_PCIEHSM_COMPAT_H
 
 #include "qemu/main-loop.h"
+#include "block/aio.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pcie.h"
@@ -26,8 +27,12 @@
 #endif
 
 #if __has_include("system/runstate.h")
+#include "system/cpus.h"
+#include "system/iothread.h"
 #include "system/runstate.h"
 #else
+#include "sysemu/cpus.h"
+#include "sysemu/iothread.h"
 #include "sysemu/runstate.h"
 #endif
 
@@ -38,6 +43,23 @@
 /* 7.2 as it was released has no guard; 7.2.6 and later stable releases do. */
 #ifndef qemu_bh_new_guarded
 #define qemu_bh_new_guarded(cb, opaque, guard) qemu_bh_new(cb, opaque)
+#endif
+
+/*
+ * Since 10.2 a processor can get to a device's registers without the big lock.
+ * Before that it always has it.
+ */
+#if PCIEHSM_QEMU_AT_LEAST(10, 2)
+#define PCIEHSM_LOCKLESS_REGS(mr)  memory_region_enable_lockless_io(mr)
+#else
+#define PCIEHSM_LOCKLESS_REGS(mr)  do { } while (0)
+#endif
+
+/* The big lock had another name before 9.0. */
+#if !PCIEHSM_QEMU_AT_LEAST(9, 0)
+#define bql_locked()    qemu_mutex_iothread_locked()
+#define bql_lock()      qemu_mutex_lock_iothread()
+#define bql_unlock()    qemu_mutex_unlock_iothread()
 #endif
 
 /* Property lists ended with a marker and were not const before 10.0. */

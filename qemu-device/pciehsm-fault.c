@@ -9,7 +9,6 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qapi/visitor.h"
-#include "sysemu/cpus.h"
 #include "pciehsm.h"
 #include "trace.h"
 
@@ -129,13 +128,16 @@ static void pciehsm_set_gone(Object *obj, bool gone, Error **errp)
      * fit: so they stand still meanwhile.
      */
     pause_all_vcpus();
+    pciehsm_lock(s);
     s->gone = gone;
     if (gone) {
         /*
          * Its addresses stay where they were: what is read there are all ones.
          */
         pciehsm_ctrl_reset(s);
-    } else {
+    }
+    pciehsm_unlock(s);
+    if (!gone) {
         /* As from power-on. */
         pci_device_reset(PCI_DEVICE(s));
     }
@@ -166,7 +168,11 @@ void pciehsm_due_wait(PciehsmState *s, const PciehsmCmd *cmd)
 
 void pciehsm_due_tick(void *opaque)
 {
-    pciehsm_unhold(opaque);
+    PciehsmState *s = opaque;
+
+    pciehsm_lock(s);
+    pciehsm_unhold(s);
+    pciehsm_unlock(s);
 }
 
 static char *pciehsm_get_faults(Object *obj, Error **errp)
@@ -181,14 +187,15 @@ static void pciehsm_set_faults(Object *obj, const char *value, Error **errp)
     PciehsmState *s = PCIEHSM(obj);
     PciehsmCmd *cmd;
 
-    if (!pciehsm_rules_set(s, value, errp) || !DEVICE(s)->realized) {
-        return;
+    pciehsm_lock(s);
+    if (pciehsm_rules_set(s, value, errp) && DEVICE(s)->realized) {
+        /* What the old rules withheld goes on; a time that was set stays. */
+        QTAILQ_FOREACH(cmd, &s->held, link) {
+            cmd->stuck = false;
+        }
+        pciehsm_unhold(s);
     }
-    /* What the old rules withheld goes on; a time that was set stays. */
-    QTAILQ_FOREACH(cmd, &s->held, link) {
-        cmd->stuck = false;
-    }
-    pciehsm_unhold(s);
+    pciehsm_unlock(s);
 }
 
 /* ---- firmware that stops, and what stops it ---- */
@@ -214,6 +221,7 @@ static void pciehsm_set_crash(Object *obj, bool value, Error **errp)
         return;
     }
     trace_pciehsm_crash(s->serial);
+    pciehsm_lock(s);
     s->crashed = true;
     s->used = false;
     s->ending = false;
@@ -221,6 +229,7 @@ static void pciehsm_set_crash(Object *obj, bool value, Error **errp)
     pciehsm_fw_close(s->fw);
     s->fw = NULL;
     pciehsm_fatal(s, PCIEHSM_FATAL_FIRMWARE);
+    pciehsm_unlock(s);
 }
 
 static char *pciehsm_get_store(Object *obj, Error **errp)
@@ -285,12 +294,14 @@ static void pciehsm_set_engines_failed(Object *obj, Visitor *v,
                    "card's engines, while it runs", s->engines);
         return;
     }
+    pciehsm_lock(s);
     pciehsm_fw_limit(s->fw, s->engines - value);
     while (s->engines_failed < value) {
         s->engines_failed++;
         pciehsm_event(s, PCIEHSM_EVENT_ENGINE_FAILED, 0);
     }
     s->engines_failed = value;
+    pciehsm_unlock(s);
     pciehsm_kick(s);
 }
 
@@ -303,10 +314,12 @@ static void pciehsm_set_withhold(Object *obj, bool value, Error **errp)
 {
     PciehsmState *s = PCIEHSM(obj);
 
+    pciehsm_lock(s);
     s->withhold = value;
     if (DEVICE(s)->realized) {
         pciehsm_unhold(s);
     }
+    pciehsm_unlock(s);
 }
 
 static bool pciehsm_get_withhold_admin(Object *obj, Error **errp)
@@ -318,10 +331,12 @@ static void pciehsm_set_withhold_admin(Object *obj, bool value, Error **errp)
 {
     PciehsmState *s = PCIEHSM(obj);
 
+    pciehsm_lock(s);
     s->withhold_admin = value;
     if (DEVICE(s)->realized) {
         pciehsm_unhold(s);
     }
+    pciehsm_unlock(s);
 }
 
 /* ---- sensors ---- */
@@ -341,10 +356,12 @@ static void pciehsm_set_temperature(Object *obj, Visitor *v, const char *name,
     if (!visit_type_uint32(v, name, &value, errp)) {
         return;
     }
+    pciehsm_lock(s);
     s->temperature = value;
     if (DEVICE(s)->realized) {
         pciehsm_event(s, PCIEHSM_EVENT_TEMPERATURE, 0);
     }
+    pciehsm_unlock(s);
 }
 
 static void pciehsm_tamper_run(struct hsm_fw *fw, PciehsmJob *job)
@@ -374,11 +391,13 @@ static void pciehsm_set_tamper(Object *obj, bool value, Error **errp)
                    "that is running; a factory reset undoes it");
         return;
     }
+    pciehsm_lock(s);
     job = pciehsm_job_new(s->fw, 0, 0, 0);
     job->run = pciehsm_tamper_run;
     job->worker = PCIEHSM_WORKER_SLOW;
     job->finish = pciehsm_job_put;
     pciehsm_job_start(job);
+    pciehsm_unlock(s);
 }
 
 void pciehsm_fault_class_init(ObjectClass *klass)

@@ -2,10 +2,11 @@
 /*
  * pciehsm: the firmware, its threads, and the memory of messages.
  *
- * Three kinds of threads meet here: QEMU's main loop (with the big lock held),
- * the firmware's engines, which give messages back, and two workers of ours,
- * which make those calls into the firmware that may block. The big lock is
- * never taken here, and no call that may block is made from the main loop.
+ * Three kinds of threads meet here: whoever has the card's lock (QEMU's main loop
+ * or an iothread), the firmware's engines, which give messages back, and two
+ * workers of ours, which make those calls into the firmware that may block. The
+ * big lock is never taken here, and no call that may block is made but when the
+ * firmware is switched on, or off to be handed over.
  *
  * Locking
  *   fw->lock    the lists of jobs, job->returned, events, and fw->bh. It is
@@ -15,8 +16,8 @@
  *   fw->queue_lock  the workers' queues. Nothing is called with it held.
  *   pciehsm_cards.lock  the list of open cards. fw->lock may be taken inside.
  *
- * The memory for messages (the pool) is used by the main loop only, and by the
- * closing thread once the main loop has let go.
+ * The memory for messages (the pool) is used with the card's lock held, and by the
+ * closing thread once the card has let go.
  */
 #include "qemu/osdep.h"
 #include "qemu/thread.h"
@@ -50,6 +51,8 @@ struct PciehsmFw {
 
     QemuRecMutex lock;
     QEMUBH *bh;                         /* NULL: nobody listens any more */
+    void (*leave)(PciehsmState *card);
+    PciehsmState *card;
     bool waiting;                       /* for @back */
     QemuSemaphore back;                 /* a job has returned */
     PciehsmJobList out;                 /* in other threads' hands */
@@ -70,7 +73,7 @@ struct PciehsmFw {
     int64_t since;                      /* when that changed */
     uint64_t busy_ns;                   /* of all engines, until then */
 
-    unsigned num_out;                   /* not taken back by the main loop */
+    unsigned num_out;                   /* not taken back by the card */
     uint64_t memory;
     uint64_t charged;
     QSLIST_HEAD(, PciehsmChunk) chunks;
@@ -281,7 +284,7 @@ static void pciehsm_job_next(PciehsmFw *fw)
             fw->working++;
         }
         qemu_rec_mutex_unlock(&fw->lock);
-        /* The main loop alone aborts, and it is here: nobody takes it away. */
+        /* Who has the card's lock aborts, and is here: nobody takes it away. */
         if (job) {
             hsm_fw_submit(fw->hsm, &job->req);
         }
@@ -607,6 +610,8 @@ static void pciehsm_at_exit(void)
         qemu_rec_mutex_unlock(&fw->lock);
         if (attached) {
             qemu_mutex_unlock(&pciehsm_cards.lock);
+            /* An iothread goes on: not with this. */
+            fw->leave(fw->card);
             pciehsm_fw_shut(fw);
             qemu_mutex_lock(&pciehsm_cards.lock);
         } else {
@@ -660,7 +665,8 @@ static int pciehsm_hsm_open(const struct hsm_fw_config *config,
 }
 
 PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
-                           QEMUBH *bh, Error **errp)
+                           QEMUBH *bh, void (*leave)(PciehsmState *card),
+                           PciehsmState *card, Error **errp)
 {
     static const char *const names[PCIEHSM_WORKERS] = {
         [PCIEHSM_WORKER_QUICK] = "pciehsm-admin",
@@ -680,6 +686,8 @@ PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
     fw->engines = config->engines;
     fw->since = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     fw->bh = bh;
+    fw->leave = leave;
+    fw->card = card;
     fw->memory = memory;
 
     config->event = pciehsm_fw_on_event;

@@ -73,6 +73,8 @@ void pciehsm_vm_state(void *opaque, bool running, RunState state)
 {
     PciehsmState *s = opaque;
 
+    /* When a machine stops: now it is certain that no DMA is under way. */
+    pciehsm_lock(s);
     if (running) {
         if (!s->fw && !s->crashed) {
             pciehsm_reopen(s);
@@ -82,6 +84,7 @@ void pciehsm_vm_state(void *opaque, bool running, RunState state)
                          state == RUN_STATE_SAVE_VM)) {
         pciehsm_drain_all(s);
     }
+    pciehsm_unlock(s);
 }
 
 static int pciehsm_pre_save(void *opaque)
@@ -93,11 +96,13 @@ static int pciehsm_pre_save(void *opaque)
         return 0;
     }
     trace_pciehsm_handed_over(s->serial);
+    pciehsm_lock(s);
     pciehsm_queues_drop(s);
     s->used = false;
     s->ending = false;
     pciehsm_fw_close_wait(s->fw);
     s->fw = NULL;
+    pciehsm_unlock(s);
     return 0;
 }
 
@@ -105,15 +110,18 @@ static int pciehsm_post_load(void *opaque, int version_id)
 {
     PciehsmState *s = opaque;
     Error *err = NULL;
+    int ret = 0;
 
     pciehsm_fault_regions_update(s);
+    pciehsm_lock(s);
     pciehsm_lost(s);
     trace_pciehsm_loaded(s->serial, s->fatal);
     if (!s->fw && !pciehsm_power_on(s, &err)) {
         error_report_err(err);
-        return -EBUSY;
+        ret = -EBUSY;
     }
-    return 0;
+    pciehsm_unlock(s);
+    return ret;
 }
 
 const VMStateDescription pciehsm_vmstate = {

@@ -434,18 +434,27 @@ static void pciehsm_collect(PciehsmState *s)
 
 /*
  * A message-signalled interrupt is a write to wherever the guest says: it may
- * come back to us in any shape, a reset included. So nothing is remembered
- * across it.
+ * come back to us in any shape, a reset included. So no lock is held, and nothing
+ * is remembered across it.
  */
-static void pciehsm_interrupt(PciehsmState *s)
+void pciehsm_interrupts(void *opaque)
 {
+    PciehsmState *s = opaque;
     unsigned long vector;
 
-    while (pciehsm_may_dma(s) &&
-           (vector = find_first_bit(s->irq_work, PCIEHSM_MAX_VECTORS)) <
-           PCIEHSM_MAX_VECTORS) {
-        clear_bit(vector, s->irq_work);
-        s->stats.interrupts++;
+    while (true) {
+        pciehsm_lock(s);
+        vector = pciehsm_may_dma(s) ?
+                 find_first_bit(s->irq_work, PCIEHSM_MAX_VECTORS) :
+                 PCIEHSM_MAX_VECTORS;
+        if (vector < PCIEHSM_MAX_VECTORS) {
+            clear_bit(vector, s->irq_work);
+            s->stats.interrupts++;
+        }
+        pciehsm_unlock(s);
+        if (vector == PCIEHSM_MAX_VECTORS) {
+            return;
+        }
         trace_pciehsm_interrupt(s->serial, vector);
         msix_notify(PCI_DEVICE(s), vector);
     }
@@ -458,16 +467,17 @@ void pciehsm_drain(PciehsmState *s)
     if (pciehsm_may_dma(s)) {
         pciehsm_post(s);
     }
-    pciehsm_interrupt(s);
+    /* The bottom half leaves a card alone that is being drained. */
+    pciehsm_unlock(s);
+    pciehsm_interrupts(s);
+    pciehsm_lock(s);
     s->draining = false;
 }
 
-void pciehsm_work(void *opaque)
+static void pciehsm_work_locked(PciehsmState *s)
 {
-    PciehsmState *s = opaque;
-
     /* Switched off, while the store is another's */
-    if (!s->fw) {
+    if (!s->fw || s->draining) {
         return;
     }
     pciehsm_collect(s);
@@ -488,5 +498,23 @@ void pciehsm_work(void *opaque)
     if (!bitmap_empty(s->sq_work, PCIEHSM_QUEUES) && pciehsm_may_fetch(s)) {
         pciehsm_kick(s);
     }
-    pciehsm_interrupt(s);
+}
+
+void pciehsm_work(void *opaque)
+{
+    PciehsmState *s = opaque;
+    bool due;
+
+    pciehsm_lock(s);
+    pciehsm_work_locked(s);
+    due = !bitmap_empty(s->irq_work, PCIEHSM_MAX_VECTORS);
+    pciehsm_unlock(s);
+    if (!due) {
+        return;
+    }
+    if (s->irq_bh) {
+        qemu_bh_schedule(s->irq_bh);
+    } else {
+        pciehsm_interrupts(s);
+    }
 }

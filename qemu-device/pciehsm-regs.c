@@ -12,7 +12,9 @@
  * pciehsm_ctrl_update() is called whenever something of that may have changed.
  */
 #include "qemu/osdep.h"
+#include "qemu/atomic.h"
 #include "qemu/bitops.h"
+#include "qemu/host-utils.h"
 #include "pciehsm.h"
 #include "trace.h"
 
@@ -31,6 +33,7 @@ bool pciehsm_may_dma(PciehsmState *s)
     PCIDevice *pci = PCI_DEVICE(s);
 
     return s->rdy && (s->cc & PCIEHSM_CC_EN) && !s->fatal && !s->gone &&
+           !s->configuring &&
            (pci_get_word(pci->config + PCI_COMMAND) & PCI_COMMAND_MASTER) &&
            pciehsm_powered(s) && (runstate_is_running() || s->draining);
 }
@@ -250,9 +253,8 @@ static uint64_t pciehsm_reg_value(PciehsmState *s, const PciehsmReg *reg)
     }
 }
 
-static uint64_t pciehsm_regs_read(void *opaque, hwaddr offset, unsigned size)
+static uint64_t pciehsm_reg_read(PciehsmState *s, hwaddr offset, unsigned size)
 {
-    PciehsmState *s = opaque;
     const PciehsmReg *reg = pciehsm_reg_find(offset);
     uint64_t value = 0;
 
@@ -342,13 +344,11 @@ static void pciehsm_cq_doorbell(PciehsmState *s, unsigned qid, uint32_t head)
     }
 }
 
-static void pciehsm_doorbell(PciehsmState *s, hwaddr offset, uint32_t value)
+static void pciehsm_doorbell(PciehsmState *s, unsigned n, uint32_t value)
 {
-    hwaddr n = (offset - PCIEHSM_DB_BASE) / 4;
     unsigned qid = n / 2;
 
-    trace_pciehsm_doorbell(s->serial, qid, n % 2, value);
-    if (qid >= PCIEHSM_QUEUES || s->fatal || !(s->cc & PCIEHSM_CC_EN)) {
+    if (s->fatal || !(s->cc & PCIEHSM_CC_EN)) {
         pciehsm_guest_error(s, doorbell_queue, qid, n % 2);
     } else if (n % 2) {
         pciehsm_cq_doorbell(s, qid, value);
@@ -357,10 +357,49 @@ static void pciehsm_doorbell(PciehsmState *s, hwaddr offset, uint32_t value)
     }
 }
 
-static void pciehsm_regs_write(void *opaque, hwaddr offset, uint64_t value,
-                               unsigned size)
+void pciehsm_doorbells(PciehsmState *s)
 {
-    PciehsmState *s = opaque;
+    for (unsigned word = 0; word < ARRAY_SIZE(s->rung); word++) {
+        unsigned long rung;
+
+        if (!qatomic_read(&s->rung[word])) {
+            continue;
+        }
+        /* In this order: what is rung after this is looked at again. */
+        rung = qatomic_xchg(&s->rung[word], 0);
+        while (rung) {
+            unsigned n = word * BITS_PER_LONG + ctzl(rung);
+
+            rung &= rung - 1;
+            pciehsm_doorbell(s, n, qatomic_read(&s->doorbell[n]));
+        }
+    }
+}
+
+/*
+ * On the processor that rings it. Nobody is waited for here: not for the card,
+ * which may be in the midst of a thousand commands. As on real hardware only the
+ * last of several values of a doorbell counts.
+ */
+static void pciehsm_ring(PciehsmState *s, hwaddr offset, uint32_t value)
+{
+    hwaddr n = (offset - PCIEHSM_DB_BASE) / 4;
+
+    trace_pciehsm_doorbell(s->serial, n / 2, n % 2, value);
+    if (n >= PCIEHSM_DOORBELLS) {
+        pciehsm_lock(s);
+        pciehsm_guest_error(s, doorbell_queue, n / 2, n % 2);
+        pciehsm_unlock(s);
+        return;
+    }
+    qatomic_set(&s->doorbell[n], value);
+    set_bit_atomic(n, s->rung);
+    pciehsm_kick(s);
+}
+
+static void pciehsm_reg_write(PciehsmState *s, hwaddr offset, unsigned size,
+                              uint64_t value)
+{
     const PciehsmReg *reg = pciehsm_reg_find(offset);
 
     if (!pciehsm_powered(s)) {
@@ -368,10 +407,6 @@ static void pciehsm_regs_write(void *opaque, hwaddr offset, uint64_t value,
     }
     if (!pciehsm_access_ok(offset, size)) {
         pciehsm_guest_error(s, reg_access, offset, size, true);
-        return;
-    }
-    if (offset >= PCIEHSM_DB_BASE) {
-        pciehsm_doorbell(s, offset, value);
         return;
     }
     trace_pciehsm_reg_write(s->serial, offset, size, value);
@@ -384,6 +419,55 @@ static void pciehsm_regs_write(void *opaque, hwaddr offset, uint64_t value,
     } else {
         pciehsm_guest_error(s, reg_readonly, reg->name);
     }
+}
+
+/* ---- accesses ---- */
+
+/* The big lock, for what is no doorbell, where QEMU comes without it */
+static bool pciehsm_enter(PciehsmState *s)
+{
+    bool locked = bql_locked();
+
+    if (!locked) {
+        bql_lock();
+    }
+    pciehsm_lock(s);
+    return !locked;
+}
+
+static void pciehsm_leave(PciehsmState *s, bool unlock)
+{
+    pciehsm_unlock(s);
+    if (unlock) {
+        bql_unlock();
+    }
+}
+
+static uint64_t pciehsm_regs_read(void *opaque, hwaddr offset, unsigned size)
+{
+    PciehsmState *s = opaque;
+    bool unlock = pciehsm_enter(s);
+    uint64_t value = pciehsm_reg_read(s, offset, size);
+
+    pciehsm_leave(s, unlock);
+    return value;
+}
+
+static void pciehsm_regs_write(void *opaque, hwaddr offset, uint64_t value,
+                               unsigned size)
+{
+    PciehsmState *s = opaque;
+    bool unlock;
+
+    if (offset >= PCIEHSM_DB_BASE && pciehsm_access_ok(offset, size)) {
+        if (pciehsm_powered(s)) {
+            pciehsm_ring(s, offset, value);
+        }
+        return;
+    }
+    unlock = pciehsm_enter(s);
+    pciehsm_reg_write(s, offset, size, value);
+    pciehsm_leave(s, unlock);
 }
 
 /* All accesses come here as they are, so that wrong ones can be told. */
@@ -407,6 +491,9 @@ void pciehsm_regs_init(PciehsmState *s)
 {
     memory_region_init_io(&s->regs, OBJECT(s), &pciehsm_regs_ops, s,
                           "pciehsm-regs", PCIEHSM_BAR0_SIZE);
+    if (s->iothread) {
+        PCIEHSM_LOCKLESS_REGS(&s->regs);
+    }
     s->cap = (uint64_t)(s->max_entries - 1) |
              (uint64_t)(PCIEHSM_READY_MS / PCIEHSM_CAP_TO_UNIT_MS) << 16 |
              (uint64_t)PCIEHSM_AQES << 24 |

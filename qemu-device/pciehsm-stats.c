@@ -153,6 +153,7 @@ static void pciehsm_get_stats(Object *obj, Visitor *v, const char *name,
     if (!visit_start_struct(v, name, NULL, 0, errp)) {
         return;
     }
+    pciehsm_lock(s);
     pciehsm_visit_opcodes(v, "admin-commands", s->stats.opcodes[0]);
     pciehsm_visit_opcodes(v, "io-commands", s->stats.opcodes[1]);
     pciehsm_visit_messages(v, s);
@@ -163,6 +164,7 @@ static void pciehsm_get_stats(Object *obj, Visitor *v, const char *name,
     pciehsm_visit_u64(v, "engines", s->engines);
     pciehsm_visit_u64(v, "engine-busy-us",
                       s->fw ? pciehsm_fw_busy_ns(s->fw) / 1000 : 0);
+    pciehsm_unlock(s);
     pciehsm_visit_end(v);
 }
 

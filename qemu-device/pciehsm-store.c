@@ -7,6 +7,11 @@
  * for files of a card whose property x-store says that they fail. So the
  * firmware needs no code for it, and meets what it would meet on a bad disk.
  *
+ * This is the only file beside the firmware that knows SQLite, and it knows no more
+ * than how that asks for bytes: the disk is hardware, and a firmware that could be
+ * told to find it bad would not be the one that is used. What is in the files,
+ * and what becomes of it when they fail, is the firmware's alone.
+ *
  * Called by the firmware's threads: the table of bad disks has its own lock,
  * inside of which nothing is called.
  */

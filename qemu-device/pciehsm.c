@@ -27,6 +27,8 @@
  *   master-secret=<id>   a "secret" object of 32 bytes that seals the store;
  *                        without it the store's file protects itself only by
  *                        its permissions
+ *   iothread=<id>        an "iothread" object in which commands are taken and
+ *                        completed; without it that is done in the main loop
  * Fault injection, while it runs (qom-set): x-faults, x-gone, x-crash,
  * x-store, x-engines-failed, x-withhold, x-withhold-admin, x-tamper, x-temperature.
  * Statistics (qom-get): stat-commands and its like; stats.
@@ -55,6 +57,18 @@
 /* BAR2: the table, and in its upper half the pending bits */
 #define PCIEHSM_BAR2_SIZE       4096
 #define PCIEHSM_PBA_OFFSET      (PCIEHSM_BAR2_SIZE / 2)
+
+void pciehsm_lock(PciehsmState *s)
+{
+    qemu_mutex_lock(&s->lock);
+    /* What happens next happens after what the guest has rung for. */
+    pciehsm_doorbells(s);
+}
+
+void pciehsm_unlock(PciehsmState *s)
+{
+    qemu_mutex_unlock(&s->lock);
+}
 
 /* ---- properties ---- */
 
@@ -141,6 +155,15 @@ static bool pciehsm_master_key(PciehsmState *s, uint8_t **key, Error **errp)
     return true;
 }
 
+/* QEMU exits. A bottom half that runs in a thread of its own does so to its end. */
+static void pciehsm_abandon(PciehsmState *s)
+{
+    pciehsm_lock(s);
+    s->fw = NULL;
+    s->used = false;
+    pciehsm_unlock(s);
+}
+
 bool pciehsm_power_on(PciehsmState *s, Error **errp)
 {
     struct hsm_fw_config config = {
@@ -160,7 +183,7 @@ bool pciehsm_power_on(PciehsmState *s, Error **errp)
         return false;
     }
     config.master_key = key;
-    s->fw = pciehsm_fw_open(&config, s->memory, s->bh, errp);
+    s->fw = pciehsm_fw_open(&config, s->memory, s->bh, pciehsm_abandon, s, errp);
     if (key) {
         explicit_bzero(key, PCIEHSM_MASTER_KEY_LEN);
         g_free(key);
@@ -195,7 +218,17 @@ static void pciehsm_config_write(PCIDevice *pci, uint32_t address,
     if (s->gone) {
         return;
     }
+    /*
+     * No DMA is under way when bus mastering or power change. The lock itself
+     * can not be kept: an interrupt may be raised here, and come back to us.
+     */
+    pciehsm_lock(s);
+    s->configuring++;
+    pciehsm_unlock(s);
     pci_default_write_config(pci, address, value, len);
+    pciehsm_lock(s);
+    s->configuring--;
+    pciehsm_unlock(s);
     pcie_aer_write_config(pci, address, value, len);
     pcie_cap_flr_write_config(pci, address, value, len);
     /* Bus mastering or power may be back, and work may have waited for it. */
@@ -283,13 +316,14 @@ static void pciehsm_progress_tick(void *opaque)
 {
     PciehsmState *s = opaque;
 
-    if (QTAILQ_EMPTY(&s->running)) {
-        return;
+    pciehsm_lock(s);
+    if (!QTAILQ_EMPTY(&s->running)) {
+        s->progress_due = true;
+        pciehsm_kick(s);
+        timer_mod(s->progress_timer, qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL) +
+                  PCIEHSM_PROGRESS_POLL_MS);
     }
-    s->progress_due = true;
-    pciehsm_kick(s);
-    timer_mod(s->progress_timer, qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL) +
-              PCIEHSM_PROGRESS_POLL_MS);
+    pciehsm_unlock(s);
 }
 
 static void pciehsm_reset(DeviceState *dev)
@@ -297,15 +331,68 @@ static void pciehsm_reset(DeviceState *dev)
     PCIDevice *pci = PCI_DEVICE(dev);
     PciehsmState *s = PCIEHSM(dev);
 
+    pciehsm_lock(s);
     pciehsm_ctrl_reset(s);
+    pciehsm_unlock(s);
     pci_set_word(pci->config + s->pm_cap + PCI_PM_CTRL,
                  PCI_PM_CTRL_NO_SOFT_RESET);
     pcie_cap_deverr_reset(pci);
 }
 
+/*
+ * Re-entrance: DMA reaches RAM only, so the bottom half can not come back to us
+ * by it. Interrupts can, and are raised by one of the main loop, which is guarded.
+ * A guard around one in another thread would refuse accesses of the processors.
+ */
+static void pciehsm_bh_new(PciehsmState *s)
+{
+    if (s->iothread) {
+        s->bh = aio_bh_new(iothread_get_aio_context(s->iothread), pciehsm_work,
+                           s);
+        s->irq_bh = qemu_bh_new_guarded(pciehsm_interrupts, s,
+                                        &DEVICE(s)->mem_reentrancy_guard);
+    } else {
+        s->bh = qemu_bh_new_guarded(pciehsm_work, s,
+                                    &DEVICE(s)->mem_reentrancy_guard);
+    }
+}
+
+typedef struct PciehsmEnd {
+    QEMUBH *bh;
+    QemuSemaphore done;
+} PciehsmEnd;
+
+static void pciehsm_bh_end(void *opaque)
+{
+    PciehsmEnd *end = opaque;
+
+    qemu_bh_delete(end->bh);
+    qemu_sem_post(&end->done);
+}
+
+/* Without s->lock. When it returns, the bottom half does not run and never will. */
+static void pciehsm_bh_delete(PciehsmState *s)
+{
+    PciehsmEnd end = { .bh = s->bh };
+
+    if (!s->iothread) {
+        qemu_bh_delete(s->bh);
+        return;
+    }
+    /* In that thread nothing waits for the big lock, which we have. */
+    qemu_sem_init(&end.done, 0);
+    aio_bh_schedule_oneshot(iothread_get_aio_context(s->iothread),
+                            pciehsm_bh_end, &end);
+    qemu_sem_wait(&end.done);
+    qemu_sem_destroy(&end.done);
+    qemu_bh_delete(s->irq_bh);
+    s->irq_bh = NULL;
+}
+
 static void pciehsm_realize(PCIDevice *pci, Error **errp)
 {
     PciehsmState *s = PCIEHSM(pci);
+    bool on;
 
     if (!pciehsm_check(s, errp) || !pciehsm_pci_init(s, errp)) {
         return;
@@ -315,12 +402,14 @@ static void pciehsm_realize(PCIDevice *pci, Error **errp)
     QTAILQ_INIT(&s->event_cmds);
     QTAILQ_INIT(&s->abort_cmds);
     QTAILQ_INIT(&s->held);
-    s->bh = qemu_bh_new_guarded(pciehsm_work, s,
-                                &DEVICE(pci)->mem_reentrancy_guard);
+    pciehsm_bh_new(s);
     /* Where it is deferred, the machine that comes brings the card's state. */
     s->max_msg = PCIEHSM_MSG_MAX;
-    if (!pciehsm_deferred() && !pciehsm_power_on(s, errp)) {
-        qemu_bh_delete(s->bh);
+    pciehsm_lock(s);
+    on = pciehsm_deferred() || pciehsm_power_on(s, errp);
+    pciehsm_unlock(s);
+    if (!on) {
+        pciehsm_bh_delete(s);
         pciehsm_pci_exit(s);
         return;
     }
@@ -336,20 +425,22 @@ static void pciehsm_exit(PCIDevice *pci)
 {
     PciehsmState *s = PCIEHSM(pci);
 
-    trace_pciehsm_exit(s->serial, s->fw ? pciehsm_fw_busy(s->fw) : 0);
     qemu_del_vm_change_state_handler(s->vm_state);
-    timer_free(s->progress_timer);
-    timer_free(s->due_timer);
     pciehsm_disk_set(s->store, PCIEHSM_DISK_OK);
     /*
      * No command, no memory access; what the engines still do comes to nothing.
      */
+    pciehsm_lock(s);
+    trace_pciehsm_exit(s->serial, s->fw ? pciehsm_fw_busy(s->fw) : 0);
     pciehsm_queues_drop(s);
     if (s->fw) {
         pciehsm_fw_close(s->fw);
         s->fw = NULL;
     }
-    qemu_bh_delete(s->bh);
+    pciehsm_unlock(s);
+    pciehsm_bh_delete(s);
+    timer_free(s->progress_timer);
+    timer_free(s->due_timer);
     pciehsm_bars_exit(s);
     pciehsm_pci_exit(s);
 }
@@ -377,6 +468,7 @@ static void pciehsm_instance_init(Object *obj)
     };
     PciehsmState *s = PCIEHSM(obj);
 
+    qemu_mutex_init(&s->lock);
     s->temperature = PCIEHSM_DEF_TEMPERATURE;
     for (int i = 0; i < ARRAY_SIZE(stats); i++) {
         uint64_t *stat = (uint64_t *)((char *)s + stats[i].offset);
@@ -402,6 +494,8 @@ PCIEHSM_PROPERTIES pciehsm_properties[] = {
     DEFINE_PROP_UINT32("max-contexts", PciehsmState, max_contexts, 0),
     DEFINE_PROP_SIZE("memory", PciehsmState, memory, 64 * MiB),
     DEFINE_PROP_STRING("master-secret", PciehsmState, master_secret),
+    DEFINE_PROP_LINK("iothread", PciehsmState, iothread, TYPE_IOTHREAD,
+                     IOThread *),
     PCIEHSM_PROPERTIES_END
 };
 
@@ -422,6 +516,8 @@ static void pciehsm_describe(ObjectClass *klass)
         { "memory", "card memory for messages under way" },
         { "master-secret", "id of a secret object of 32 bytes that seals the "
                            "store" },
+        { "iothread", "id of an iothread object to take and complete commands "
+                      "in; default: the main loop" },
     };
 
     for (int i = 0; i < ARRAY_SIZE(text); i++) {
@@ -436,6 +532,7 @@ static void pciehsm_instance_finalize(Object *obj)
     pciehsm_stats_free(s);
     g_free(s->rules);
     g_free(s->rules_text);
+    qemu_mutex_destroy(&s->lock);
 }
 
 static void pciehsm_class_init(ObjectClass *klass, PCIEHSM_CLASS_DATA *data)

@@ -15,11 +15,29 @@
  *   pciehsm-inject.c rules by which single commands go wrong
  *   pciehsm-migrate.c  saving, loading and handing over to another QEMU
  *
- * Everything but pciehsm-fw.c runs under the big QEMU lock only. Guest memory
- * is touched in one place only, the card's bottom half (pciehsm_work), and
- * there only while pciehsm_may_dma(). An MMIO access, a reset or the firmware's
- * threads do no more than leave a note for it. So whoever takes a command off
- * its queue can be sure that nothing is written for it any more.
+ * Guest memory is touched in one place only, the card's bottom half
+ * (pciehsm_work), and there only while pciehsm_may_dma(). An MMIO access, a
+ * reset or the firmware's threads do no more than leave a note for it. So
+ * whoever takes a command off its queue can be sure that nothing is written for
+ * it any more. The bottom half runs in the main loop, or in the thread that the
+ * property iothread names: then commands go from the processor that rings the
+ * doorbell to the firmware's engines and back into guest memory without the
+ * main loop, which only raises the interrupts.
+ *
+ * Locking
+ *   the big lock  is held by whoever comes from QEMU: MMIO (but for doorbells,
+ *               where QEMU can do without), configuration space, resets,
+ *               timers, properties, migration. The bottom half does not have it
+ *               in a thread of its own, and never waits for it: so who has it
+ *               may wait for the bottom half.
+ *   s->lock     registers, queues, commands, faults, the memory of messages.
+ *               Taken by pciehsm_lock() inside of the big lock, and held by the
+ *               bottom half for as long as it runs: so who has it knows that no
+ *               DMA is under way. Not held around anything that changes QEMU's
+ *               memory map or raises an interrupt, both of which may come back.
+ *   fw->lock    see pciehsm-fw.c; taken inside of both.
+ * s->fw and what realize has set change only with both the big lock and s->lock
+ * held. Functions here are called with s->lock held unless they say otherwise.
  *
  * A command (PciehsmCmd) is what the host sees and lives from fetch to
  * completion. The card's work on it (PciehsmJob) is in the hands of a thread
@@ -32,6 +50,7 @@
 
 #include "qemu/bitmap.h"
 #include "qemu/queue.h"
+#include "qemu/thread.h"
 #include "migration/vmstate.h"
 #include "qemu/timer.h"
 #include "qom/object.h"
@@ -44,6 +63,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(PciehsmState, PCIEHSM)
 
 /* Queue pairs with the admin queue's */
 #define PCIEHSM_QUEUES          (PCIEHSM_MAX_IO_QUEUES + 1)
+/* Even ones are those of SQs, odd ones those of CQs. */
+#define PCIEHSM_DOORBELLS       (2 * PCIEHSM_QUEUES)
 /* log2 of the greatest admin queue */
 #define PCIEHSM_AQES            12
 /*
@@ -286,6 +307,9 @@ struct PciehsmState {
     uint32_t max_partitions;
     uint32_t max_contexts;
     uint64_t memory;
+    IOThread *iothread;
+
+    QemuMutex lock;
 
     /* faults, see pciehsm-fault.c */
     bool gone;
@@ -319,12 +343,17 @@ struct PciehsmState {
     uint64_t acq;
     bool rdy;
     bool draining;              /* stopped to be saved: what is done is posted */
+    unsigned configuring;       /* bus mastering or power may be changing */
     bool ending;                /* the firmware is ending all contexts */
     bool used;                  /* a message was sent since that was done */
 
     /* firmware */
     PciehsmFw *fw;
     uint32_t max_msg;
+
+    /* doorbells rung and not looked at: from any processor, without s->lock */
+    uint32_t doorbell[PCIEHSM_DOORBELLS];
+    unsigned long rung[BITS_TO_LONGS(PCIEHSM_DOORBELLS)];
 
     /* queues */
     PciehsmSq *sq[PCIEHSM_QUEUES];
@@ -334,6 +363,7 @@ struct PciehsmState {
     DECLARE_BITMAP(cq_work, PCIEHSM_QUEUES);
     DECLARE_BITMAP(irq_work, PCIEHSM_MAX_VECTORS);
     QEMUBH *bh;
+    QEMUBH *irq_bh;             /* of the main loop; NULL if that has @bh, too */
     QEMUTimer *progress_timer;
     bool progress_due;
 
@@ -355,6 +385,10 @@ struct PciehsmState {
 
 /* ---- pciehsm.c ---- */
 
+/** pciehsm_lock() - have the card for oneself; doorbells rung so far are heard */
+void pciehsm_lock(PciehsmState *s);
+void pciehsm_unlock(PciehsmState *s);
+
 /** pciehsm_power_on() - open the store and switch the firmware on; may block */
 bool pciehsm_power_on(PciehsmState *s, Error **errp);
 
@@ -365,7 +399,11 @@ extern const VMStateDescription pciehsm_vmstate;
 /** pciehsm_deferred() - is the store still another QEMU's? */
 bool pciehsm_deferred(void);
 
-/** pciehsm_vm_state() - the machine starts or stops; @opaque is the card */
+/**
+ * pciehsm_vm_state() - the machine starts or stops; @opaque is the card
+ *
+ * Without s->lock.
+ */
 void pciehsm_vm_state(void *opaque, bool running, RunState state);
 
 /* ---- pciehsm-regs.c ---- */
@@ -394,16 +432,26 @@ void pciehsm_fatal(PciehsmState *s, enum pciehsm_fatal why);
  */
 void pciehsm_ctrl_reset(PciehsmState *s);
 
+/** pciehsm_doorbells() - do what the doorbells say that were rung */
+void pciehsm_doorbells(PciehsmState *s);
+
 /** pciehsm_ctrl_update() - let RDY and SHST follow what was awaited */
 void pciehsm_ctrl_update(PciehsmState *s);
 
 /* ---- pciehsm-queue.c ---- */
 
-/** pciehsm_kick() - have pciehsm_work() run soon */
+/** pciehsm_kick() - have pciehsm_work() run soon; from any thread */
 void pciehsm_kick(PciehsmState *s);
 
-/** pciehsm_work() - the card's bottom half; @opaque is the card */
+/** pciehsm_work() - the card's bottom half; @opaque is the card. Takes s->lock */
 void pciehsm_work(void *opaque);
+
+/**
+ * pciehsm_interrupts() - raise those that are due; @opaque is the card
+ *
+ * With the big lock and without s->lock.
+ */
+void pciehsm_interrupts(void *opaque);
 
 /** pciehsm_drain() - give the host whatever is finished; takes nothing new */
 void pciehsm_drain(PciehsmState *s);
@@ -567,11 +615,14 @@ struct PciehsmJob {
  * @memory: bytes that jobs may take
  * @bh:     to be scheduled when a job is back or an event came; must live until
  *          pciehsm_fw_close()
+ * @leave:  called with @card when QEMU exits: the firmware is not to be used from
+ *          then on. It takes s->lock.
  *
  * Return: the firmware, or NULL with @errp set.
  */
 PciehsmFw *pciehsm_fw_open(struct hsm_fw_config *config, uint64_t memory,
-                           QEMUBH *bh, Error **errp);
+                           QEMUBH *bh, void (*leave)(PciehsmState *card),
+                           PciehsmState *card, Error **errp);
 
 /**
  * pciehsm_fw_close() - switch it off
@@ -656,10 +707,18 @@ bool pciehsm_fw_event(PciehsmFw *fw, PciehsmEvent *event);
 void pciehsm_fault_regions_init(PciehsmState *s);
 void pciehsm_fault_regions_exit(PciehsmState *s);
 
-/** pciehsm_fault_regions_update() - show them, or not, as s->gone says */
+/**
+ * pciehsm_fault_regions_update() - show them, or not, as s->gone says
+ *
+ * Like the two above with the big lock only.
+ */
 void pciehsm_fault_regions_update(PciehsmState *s);
 
-/** pciehsm_due_tick() - post what had to wait for its time; @opaque: the card */
+/**
+ * pciehsm_due_tick() - post what had to wait for its time; @opaque: the card
+ *
+ * Takes s->lock.
+ */
 void pciehsm_due_tick(void *opaque);
 
 /** pciehsm_due_wait() - have pciehsm_due_tick() called when @cmd is due */

@@ -23,6 +23,9 @@ BASE = 865287
 PARTITION = BASE
 ALL_ONES = 0xffff_ffff
 
+# Where cards work that are made from now on: the main loop (None), or this object's thread
+THREAD = None
+
 
 def contract(name):
     """The constants of a header: #define NAME value, NAME = value and NAME."""
@@ -226,6 +229,10 @@ class Card:
         self.m.store(where, bytes(4))
         return struct.unpack('<I', data)[0] == 0x1000 + vector
 
+    def interrupt(self, vector):
+        """Wait for one, which comes after the completion."""
+        self.m.until(f'interrupt {vector}', lambda: self.interrupted(vector))
+
     # --- registers and memory ---
 
     def read(self, where, size=4):
@@ -335,7 +342,7 @@ def answer(data):
 def option(number=0, **properties):
     """The -device option of a card behind port rpN."""
     values = {'id': f'card{number}', 'bus': f'rp{number}', 'serial': SERIAL + number,
-              'partition-base': BASE, 'store': f'STORE/{number}.db'}
+              'partition-base': BASE, 'store': f'STORE/{number}.db', 'iothread': THREAD}
     values.update({key.replace('_', '-'): value for key, value in properties.items()})
     return ','.join(['pciehsm'] + [f'{key}={value}' for key, value in values.items()
                                    if value is not None])

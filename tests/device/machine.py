@@ -114,7 +114,7 @@ class Machine:
                 '-L', self.folder, '-nodefaults', '-display', 'none', '-no-user-config',
                 '-qtest', f'unix:{self.path("qtest")}', '-qtest-log', '/dev/null',
                 '-qmp', f'unix:{self.path("qmp")}']
-        for words in self.objects:
+        for words in ('iothread,id=thread0', *self.objects):
             argv += ['-object', words]
         for words in self.devices:
             argv += ['-device', words.replace('STORE/', self.folder + '/')]

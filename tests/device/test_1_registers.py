@@ -203,17 +203,16 @@ def test_doorbells_of_no_queue():
 def test_msix_table():
     with OneCard(queues=64) as card:
         card.enable()
-        card.interrupted(0)
         card.admin.run(HW.ADMIN_NOP)
-        expect('interrupt', card.interrupted(0), True)
+        card.interrupt(0)
         expect('another', card.interrupted(0), False)
         # Masked, it is kept pending
         card.m.write(card.bar2 + 12, 4, 1)
         card.admin.run(HW.ADMIN_NOP)
+        card.m.until('pending', lambda: card.m.read(card.bar2 + 2048, 8) == 1)
         expect('masked', card.interrupted(0), False)
-        expect('pending', card.m.read(card.bar2 + 2048, 8), 1)
         card.m.write(card.bar2 + 12, 4, 0)
-        expect('unmasked', card.interrupted(0), True)
+        card.interrupt(0)
 
 
 def test_low_power_state():
