@@ -159,7 +159,7 @@ size_t look_at_key(const struct thing *thing, unsigned char *point)
 		if (rv != CKR_OK || pciehsm_version_cmp(&version, &best) <= 0)
 			continue;
 		best = version;
-		/* A point is an octet string in DER: 04 41 and 65 bytes. */
+		/* A point is an octet string in DER: 04 20 and 32 bytes. */
 		len = thing->kind == PAIR ? attr.ulValueLen - 2 : got;
 		memcpy(point, thing->kind == PAIR ? room + 2 : room, len);
 	}

@@ -41,9 +41,9 @@ CK_RV get_point(struct process *p, uint32_t session, const struct ha_ouid *pub,
 /** sign_and_verify() - sign with the key, verify outside with this point */
 CK_RV sign_and_verify(struct process *p, uint32_t session, const struct ha_ouid *priv,
 		      const unsigned char *point, size_t len, bool *verified);
-/** verify_signature() - by OpenSSL; P-256, SHA-256 digest, r and s */
-bool verify_signature(const unsigned char *point, size_t len, const unsigned char *digest,
-		      const unsigned char *sig);
+/** verify_signature() - by OpenSSL; Ed25519 */
+bool verify_signature(const unsigned char *point, size_t len, const unsigned char *text,
+		      size_t text_len, const unsigned char *sig, size_t sig_len);
 /** encrypt_parts() - AES-CBC in several parts, and back in one; CKR_OK if it is the same */
 CK_RV encrypt_parts(struct process *p, uint32_t session, const struct ha_ouid *key);
 /** encrypt_nothing() - 16 zeroes under an AES key: tells it from others */
