@@ -19,8 +19,11 @@ DecryptVerifyUpdate GenerateKey GenerateKeyPair WrapKey UnwrapKey DeriveKey'''.s
 CKA = dict(CLASS=0, TOKEN=1, VALUE=0x11, KEY_TYPE=0x100, SENSITIVE=0x103, ENCRYPT=0x104,
            DECRYPT=0x105, WRAP=0x106, UNWRAP=0x107, SIGN=0x108, VERIFY=0x10a, DERIVE=0x10c,
            MODULUS=0x120, PUBLIC_EXPONENT=0x122, VALUE_LEN=0x161, EXTRACTABLE=0x162,
-           EC_PARAMS=0x180, EC_POINT=0x181)
+           EC_PARAMS=0x180, EC_POINT=0x181, PRIVATE_EXPONENT=0x123, PRIME_1=0x124,
+           PRIME_2=0x125, EXPONENT_1=0x126, EXPONENT_2=0x127, COEFFICIENT=0x128)
 OK = 0
+# CKK_*
+RSA, EC, GENERIC, AES, EDWARDS, MONTGOMERY = 0, 3, 0x10, 0x1f, 0x40, 0x41
 
 
 class Mechanism(ctypes.Structure):
@@ -38,6 +41,11 @@ class Gcm(ctypes.Structure):
 
 class Ctr(ctypes.Structure):
     _fields_ = [('bits', ULONG), ('block', ctypes.c_ubyte * 16)]
+
+
+class Oaep(ctypes.Structure):
+    _fields_ = [('hash', ULONG), ('mgf', ULONG), ('source', ULONG), ('label', ctypes.c_char_p),
+                ('label_len', ULONG)]
 
 
 class Pss(ctypes.Structure):
@@ -102,6 +110,8 @@ class Token:
         self.library = library
         self.functions = {name: ctypes.CFUNCTYPE(ULONG)(pointers[number])
                           for number, name in enumerate(NAMES)}
+        # The types of mechanisms that something was done with
+        self.used = set()
         session = ULONG()
         self.call('Initialize', None)
         self.call('OpenSession', ULONG(slot), ULONG(6), None, None, ctypes.byref(session))
@@ -121,6 +131,12 @@ class Token:
         info = (ULONG * 3)()
         rv = self.functions['GetMechanismInfo'](ULONG(0), ULONG(number), ctypes.byref(info))
         return 0 if rv else info[2]
+
+    def mechanisms(self):
+        count = ULONG(1000)
+        types = (ULONG * 1000)()
+        self.call('GetMechanismList', ULONG(0), types, ctypes.byref(count))
+        return list(types[:count.value])
 
     def create(self, **values):
         array, handle = template(values), ULONG()
@@ -148,11 +164,13 @@ class Token:
 
     def crypt(self, what, mech, key, data):
         """what: Encrypt, Decrypt, Sign or Digest"""
+        self.used.add(mech.type)
         self.s(what + 'Init', ctypes.byref(mech), *([key] if key else []))
         return self._give(what, data)
 
     def parts(self, what, mech, key, data, size):
         """The same in parts; what: Sign or Digest"""
+        self.used.add(mech.type)
         self.s(what + 'Init', ctypes.byref(mech), *([key] if key else []))
         for at in range(0, len(data), size):
             part = data[at:at + size]
@@ -162,6 +180,7 @@ class Token:
         return out.raw[:length.value]
 
     def verify(self, mech, key, data, signature):
+        self.used.add(mech.type)
         self.s('VerifyInit', ctypes.byref(mech), key)
         try:
             self.s('Verify', data, ULONG(len(data)), signature, ULONG(len(signature)))
@@ -177,12 +196,14 @@ class Token:
         return out.raw[:length.value]
 
     def unwrap(self, mech, key, data, **values):
+        self.used.add(mech.type)
         array, handle = template(values), ULONG()
         self.s('UnwrapKey', ctypes.byref(mech), key, data, ULONG(len(data)), array,
                ULONG(len(array)), ctypes.byref(handle))
         return handle
 
     def derive(self, mech, key, **values):
+        self.used.add(mech.type)
         array, handle = template(values), ULONG()
         self.s('DeriveKey', ctypes.byref(mech), key, array, ULONG(len(array)),
                ctypes.byref(handle))
