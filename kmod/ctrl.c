@@ -299,14 +299,7 @@ static void hsm_ctrl_spread(struct hsm_ctrl *ctrl, unsigned int nr_io)
 	}
 }
 
-/**
- * hsm_ctrl_start() - from nothing to I/O queues that take commands
- * @ctrl:	the card, in CONNECTING
- *
- * Return: 0; the caller then changes the state to LIVE. Or a negative errno: if the
- * state is still CONNECTING, the card failed; if not, somebody took it away.
- */
-int hsm_ctrl_start(struct hsm_ctrl *ctrl)
+static int hsm_ctrl_try_start(struct hsm_ctrl *ctrl)
 {
 	unsigned int want, i;
 	int ret;
@@ -356,18 +349,56 @@ int hsm_ctrl_start(struct hsm_ctrl *ctrl)
 }
 
 /**
+ * hsm_ctrl_fatal() - why can the card not go on?
+ * @ctrl:	the card
+ *
+ * Return: enum pciehsm_fatal; PCIEHSM_FATAL_NONE if it can, or is not there.
+ */
+u32 hsm_ctrl_fatal(struct hsm_ctrl *ctrl)
+{
+	u32 csts = readl(ctrl->bar + PCIEHSM_REG_CSTS);
+
+	if (csts == U32_MAX || !(csts & PCIEHSM_CSTS_CFS))
+		return PCIEHSM_FATAL_NONE;
+	return readl(ctrl->bar + PCIEHSM_REG_FATAL);
+}
+
+/**
+ * hsm_ctrl_start() - from nothing to I/O queues that take commands
+ * @ctrl:	the card, in CONNECTING
+ *
+ * Begins anew if the machine was migrated meanwhile.
+ *
+ * Return: 0; the caller then changes the state to LIVE. Or a negative errno: if the
+ * state is still CONNECTING, the card failed; if not, somebody took it away.
+ */
+int hsm_ctrl_start(struct hsm_ctrl *ctrl)
+{
+	unsigned int tries = HSM_START_TRIES;
+	int ret;
+
+	do {
+		ret = hsm_ctrl_try_start(ctrl);
+		/* The watchdog may have seen it, and disabled the card, which forgets it. */
+	} while (ret && --tries && (xchg(&ctrl->migrated, false) ||
+				    hsm_ctrl_fatal(ctrl) == PCIEHSM_FATAL_MIGRATED));
+	return ret;
+}
+
+/**
  * hsm_ctrl_reset() - the card needs a reset
  * @ctrl:	the card
  * @why:	for the log
+ * @fault:	it is the card's own: there is a dump, and it may not be too many
  *
  * Does not wait. Does nothing if a reset is under way or the card is going.
  */
-void hsm_ctrl_reset(struct hsm_ctrl *ctrl, const char *why)
+void hsm_ctrl_reset(struct hsm_ctrl *ctrl, const char *why, bool fault)
 {
 	if (!hsm_ctrl_change_state(ctrl, PCIEHSM_STATE_RESETTING))
 		return;
 	dev_warn(&ctrl->pdev->dev, "%s: resetting\n", why);
-	WRITE_ONCE(ctrl->storm_tick, true);
+	WRITE_ONCE(ctrl->storm_tick, fault);
 	queue_work(hsm_wq, &ctrl->reset_work);
 }
 
@@ -407,7 +438,8 @@ void hsm_reset_work(struct work_struct *work)
 	/* Taken away while it started, or about to be: it is not for us any more. */
 	if (hsm_ctrl_state(ctrl) != PCIEHSM_STATE_CONNECTING || pci_channel_offline(ctrl->pdev))
 		return;
-	dev_err(&ctrl->pdev->dev, "the card does not start again (%d)\n", ret);
+	dev_err(&ctrl->pdev->dev, "the card does not start again (%d), code %u\n", ret,
+		hsm_ctrl_fatal(ctrl));
 	hsm_ctrl_kill(ctrl, "the reset failed");
 }
 

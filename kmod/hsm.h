@@ -78,6 +78,7 @@
 #define HSM_GONE_MS		500	/* all ones for that long: it is not coming back */
 #define HSM_POLITE_MS		1000	/* for the card to end queues in an orderly reset */
 #define HSM_STORM_WINDOW_MS	3600000ULL
+#define HSM_START_TRIES		3	/* if the machine is migrated meanwhile */
 
 #define HSM_EVENTS		64	/* that a reader may fall behind */
 #define HSM_HISTORY		16	/* changes of state that a dump tells of */
@@ -254,6 +255,7 @@ struct hsm_history {
  * @state:	enum pciehsm_state; read without the lock by READ_ONCE
  * @held:	HSM_HELD_*: who wants the card to stay in RESETTING
  * @storm_tick:	the next reset is one that counts for @storm
+ * @migrated:	the start under way has failed for that and no other reason
  * @storm:	when the last resets were
  * @resets:	how many
  * @history:	the last changes of state; a ring
@@ -314,6 +316,7 @@ struct hsm_ctrl {
 	enum pciehsm_state	state;
 	unsigned int		held;
 	bool			storm_tick;
+	bool			migrated;
 	struct hsm_storm	storm;
 	u32			resets;
 	struct hsm_history	history[HSM_HISTORY];
@@ -381,6 +384,7 @@ struct hsm_ctrl {
  * @serial:	NUL terminated
  * @label:	NUL terminated, printable (ctrl->lock)
  * @gone:	removed; files on it answer ENODEV
+ * @outstanding: messages that were taken and are not answered, of all files on it
  */
 struct hsm_node {
 	struct device		dev;
@@ -393,6 +397,7 @@ struct hsm_node {
 	char			serial[PCIEHSM_SERIAL_LEN + 1];
 	char			label[PCIEHSM_LABEL_LEN + 1];
 	bool			gone;
+	atomic_t		outstanding;
 };
 
 /**
@@ -449,7 +454,8 @@ static inline struct hsm_ctrl *hsm_ctrl_get(struct hsm_ctrl *ctrl)
 bool hsm_ctrl_change_state(struct hsm_ctrl *ctrl, enum pciehsm_state to);
 void hsm_ctrl_quiesce(struct hsm_ctrl *ctrl, unsigned int how, int err);
 int hsm_ctrl_start(struct hsm_ctrl *ctrl);
-void hsm_ctrl_reset(struct hsm_ctrl *ctrl, const char *why);
+void hsm_ctrl_reset(struct hsm_ctrl *ctrl, const char *why, bool fault);
+u32 hsm_ctrl_fatal(struct hsm_ctrl *ctrl);
 void hsm_ctrl_kill(struct hsm_ctrl *ctrl, const char *why);
 bool hsm_ctrl_hold(struct hsm_ctrl *ctrl, unsigned int who, unsigned int how);
 void hsm_ctrl_unhold(struct hsm_ctrl *ctrl, unsigned int who);

@@ -117,6 +117,20 @@ static enum hsm_rung hsm_watchdog_slot(struct hsm_slot *slot, struct hsm_ladder_
 	return rung;
 }
 
+static void hsm_watchdog_reset(struct hsm_ctrl *ctrl, bool fatal)
+{
+	u32 code = fatal ? hsm_ctrl_fatal(ctrl) : PCIEHSM_FATAL_NONE;
+	char why[48] = "a command got no answer";
+
+	if (fatal)
+		snprintf(why, sizeof(why), "the card does not go on, code %u", code);
+	/* Its memory did not come along: nothing that speaks against the card. */
+	if (code == PCIEHSM_FATAL_MIGRATED)
+		hsm_ctrl_reset(ctrl, "the machine was migrated or restored", false);
+	else
+		hsm_ctrl_reset(ctrl, why, true);
+}
+
 static void hsm_watchdog_rearm(struct hsm_ctrl *ctrl, unsigned long at)
 {
 	long delay = at - jiffies;
@@ -182,10 +196,11 @@ void hsm_watchdog(struct work_struct *work)
 
 	switch (rung) {
 	case HSM_RUNG_RESET:
-		hsm_ctrl_reset(ctrl, v.fatal ? "the card does not go on" :
-					       "a command got no answer");
+		hsm_watchdog_reset(ctrl, v.fatal);
 		break;
 	case HSM_RUNG_FAIL_START:
+		if (v.fatal && hsm_ctrl_fatal(ctrl) == PCIEHSM_FATAL_MIGRATED)
+			WRITE_ONCE(ctrl->migrated, true);
 		/* The worker that starts the card waits for one of these commands. */
 		hsm_ctrl_quiesce(ctrl, 0, -ECANCELED);
 		break;
