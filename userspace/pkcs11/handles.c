@@ -166,13 +166,20 @@ static void drop(struct handles *h, struct handle_entry *entry)
 	free(entry);
 }
 
+/* Who remembers what an entry said asks again from here on, and then waits for the lock. */
+static void lock_to_change(struct handles *h)
+{
+	pthread_rwlock_wrlock(&h->lock);
+	atomic_fetch_add(&h->changes, 1);
+}
+
 CK_RV handles_add(struct handles *h, const struct ha_ouid *ouids, CK_ULONG n, uint32_t session,
 		  unsigned int epoch, CK_OBJECT_HANDLE *handles)
 {
 	CK_RV rv = CKR_OK;
 	CK_ULONG i;
 
-	pthread_rwlock_wrlock(&h->lock);
+	lock_to_change(h);
 	for (i = 0; i < n; i++) {
 		struct handle_entry *entry = by_ouid(h, &ouids[i]);
 
@@ -214,7 +221,7 @@ void handles_remember(struct handles *h, CK_OBJECT_HANDLE handle, const struct o
 {
 	struct handle_entry *entry;
 
-	pthread_rwlock_wrlock(&h->lock);
+	lock_to_change(h);
 	entry = by_handle(h, handle);
 	if (entry)
 		entry->info = *info;
@@ -225,7 +232,7 @@ void handles_remove(struct handles *h, CK_OBJECT_HANDLE handle)
 {
 	struct handle_entry *entry;
 
-	pthread_rwlock_wrlock(&h->lock);
+	lock_to_change(h);
 	entry = by_handle(h, handle);
 	if (entry)
 		drop(h, entry);
@@ -236,7 +243,7 @@ void handles_remove_session(struct handles *h, uint32_t session)
 {
 	uint32_t i;
 
-	pthread_rwlock_wrlock(&h->lock);
+	lock_to_change(h);
 	for (i = 0; i < h->n_entries; i++)
 		if (h->entries[i] && h->entries[i]->session == session)
 			drop(h, h->entries[i]);

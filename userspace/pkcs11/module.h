@@ -93,6 +93,7 @@ struct handle_entry;
 /** struct handles - handles and OUIDs of one token's objects (handles.c) */
 struct handles {
 	pthread_rwlock_t	lock;
+	atomic_uint		changes;	/* one more with each change of an entry */
 	struct handle_entry	**entries;	/* by index; NULL: free */
 	uint32_t		*generations;	/* by index */
 	uint32_t		n_entries;
@@ -105,6 +106,24 @@ struct handles {
 };
 
 /* ---- tokens ---- */
+
+/* What processors write to often is not next to what others read: memory comes in lines. */
+#define LINE	64U
+
+/** line_alloc() - zeroed memory that shares no line with other memory; NULL, free() */
+void *line_alloc(size_t size);
+
+/**
+ * struct mechanisms - what a token can do
+ * @older:	what was said of it before, for whoever still looks at that
+ * @n:		how many there are
+ * @list:	in ascending order
+ */
+struct mechanisms {
+	struct mechanisms		*older;
+	size_t				n;
+	struct pciehsm_mechanism_info	list[];
+};
 
 /**
  * struct token - one partition or group, as long as the module lives
@@ -128,8 +147,7 @@ struct token {
 	unsigned long			sessions;
 	unsigned long			ro_sessions;
 	struct handles			handles;
-	struct pciehsm_mechanism_info	*mechanisms;
-	size_t				n_mechanisms;
+	_Atomic(struct mechanisms *)	mechanisms;
 	atomic_bool			initialised;
 };
 
@@ -180,6 +198,12 @@ CK_RV handles_add(struct handles *h, const struct ha_ouid *ouids, CK_ULONG n, ui
 /** handles_get() - false: there is none such; @epoch is the one it was added in */
 bool handles_get(struct handles *h, CK_OBJECT_HANDLE handle, struct ha_ouid *ouid,
 		 struct object_info *info, unsigned int *epoch);
+/** handles_changes() - as long as this stays the same, so does what handles_get() says */
+static inline unsigned int handles_changes(const struct handles *h)
+{
+	return atomic_load(&h->changes);
+}
+
 /** handles_remember() - keep what was learnt of an object */
 void handles_remember(struct handles *h, CK_OBJECT_HANDLE handle,
 		      const struct object_info *info);

@@ -159,6 +159,30 @@ CK_RV key_for(struct session *session, CK_OBJECT_HANDLE handle, CK_MECHANISM_TYP
 	return info->usage & usage ? CKR_OK : CKR_KEY_FUNCTION_NOT_PERMITTED;
 }
 
+/*
+ * The key of an operation. Most applications use one key again and again, and each look at the
+ * handles costs what all threads share.
+ */
+static CK_RV take_key(struct session *session, struct operation *op, enum pciehsm_function fn,
+		      CK_MECHANISM_TYPE type, CK_OBJECT_HANDLE handle)
+{
+	struct token *token = session->token;
+	unsigned int changes = handles_changes(&token->handles), epoch = token->epoch;
+	CK_RV rv;
+
+	if (op->handle && op->handle == handle && op->changes == changes && op->epoch == epoch &&
+	    op->info.usage & USAGE(fn))
+		return mechanism_key_fits(type, &op->info);
+	op->handle = 0;
+	rv = key_for(session, handle, type, USAGE(fn), &op->key, &op->info);
+	if (rv == CKR_OK) {
+		op->handle = handle;
+		op->changes = changes;
+		op->epoch = epoch;
+	}
+	return rv;
+}
+
 CK_RV operation_init(struct session *session, enum pciehsm_function fn,
 		     enum operation_kind kind, const CK_MECHANISM *mech, CK_OBJECT_HANDLE key)
 {
@@ -175,7 +199,7 @@ CK_RV operation_init(struct session *session, enum pciehsm_function fn,
 	if (op && op->active)
 		return CKR_OPERATION_ACTIVE;
 	if (!op) {
-		op = calloc(1, sizeof(*op));
+		op = line_alloc(sizeof(*op));
 		if (!op)
 			return CKR_HOST_MEMORY;
 		session->ops[fn] = op;
@@ -185,7 +209,7 @@ CK_RV operation_init(struct session *session, enum pciehsm_function fn,
 		return rv;
 	op->has_key = fn != PCIEHSM_FN_DIGEST;
 	if (op->has_key) {
-		rv = key_for(session, key, mech->mechanism, USAGE(fn), &op->key, &op->info);
+		rv = take_key(session, op, fn, mech->mechanism, key);
 		if (rv != CKR_OK)
 			return rv;
 	}

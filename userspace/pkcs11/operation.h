@@ -22,6 +22,9 @@
  *		between its beginning and its end
  * @on_card:	the card keeps its state
  * @has_key:	@key and @info mean something
+ * @handle:	the last key's, whether the operation is active or not; 0: none
+ * @changes:	handles_changes() before it was looked up: as long as that stays the same,
+ * @epoch:	and this of the token, @key and @info are what its handle means
  * @mech:	what C_*Init said
  * @total:	bytes of input so far
  * @input:	input that the card has not got yet; @input_len of @input_room
@@ -37,6 +40,9 @@ struct operation {
 	bool			several;
 	bool			on_card;
 	bool			has_key;
+	CK_OBJECT_HANDLE	handle;
+	unsigned int		changes;
+	unsigned int		epoch;
 	struct mechanism	mech;
 	struct ha_ouid		key;
 	struct object_info	info;

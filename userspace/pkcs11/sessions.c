@@ -21,8 +21,9 @@
 #define CLOSING		(1ULL << 31)
 #define CALLS		(CLOSING - 1)
 
+/* Calls on different sessions write to different ones. */
 struct place {
-	_Atomic uint64_t	word;
+	_Alignas(LINE) _Atomic uint64_t word;
 	struct session		*session;
 	uint32_t		generation;
 	uint32_t		next_free;	/* index + 1; 0: none */
@@ -62,7 +63,7 @@ static struct place *take_place(uint32_t *number)
 		if (index == MAX_SESSIONS)
 			return NULL;
 		if (!(index % CHUNK)) {
-			chunk = calloc(CHUNK, sizeof(*chunk));
+			chunk = line_alloc(CHUNK * sizeof(*chunk));
 			if (!chunk)
 				return NULL;
 			sessions.chunks[index / CHUNK] = chunk;
@@ -214,7 +215,7 @@ static CK_RV check_token(struct token *token, CK_FLAGS flags)
 static CK_RV open_session(struct token *token, CK_SLOT_ID slot, CK_FLAGS flags,
 			  CK_SESSION_HANDLE *handle)
 {
-	struct session *session = calloc(1, sizeof(*session));
+	struct session *session = line_alloc(sizeof(*session));
 	struct place *place;
 	uint32_t number;
 	CK_RV rv;

@@ -18,18 +18,34 @@ static struct {
 	size_t		n_known;
 } tokens = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+void *line_alloc(size_t size)
+{
+	void *p;
+
+	size = (size + LINE - 1) & ~(size_t)(LINE - 1);
+	p = aligned_alloc(LINE, size);
+	if (p)
+		memset(p, 0, size);
+	return p;
+}
+
 static void token_free(struct token *token)
 {
+	struct mechanisms *m = token->mechanisms, *older;
+
 	handles_free(&token->handles);
 	pthread_mutex_destroy(&token->login);
 	pthread_mutex_destroy(&token->lock);
-	free(token->mechanisms);
+	for (; m; m = older) {
+		older = m->older;
+		free(m);
+	}
 	free(token);
 }
 
 static struct token *token_new(struct ha_token *ha)
 {
-	struct token *token = calloc(1, sizeof(*token));
+	struct token *token = line_alloc(sizeof(*token));
 
 	if (!token)
 		return NULL;
@@ -178,41 +194,58 @@ static CK_FLAGS message_flags(CK_MECHANISM_TYPE type, CK_FLAGS flags)
 	return more ? more | CKF_MULTI_MESSAGE : 0;
 }
 
-static bool look_up(const struct token *token, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+static int by_type(const void *a, const void *b)
 {
-	size_t i;
+	const struct pciehsm_mechanism_info *x = a, *y = b;
+	uint32_t type = le32toh(x->type), other = le32toh(y->type);
 
-	for (i = 0; i < token->n_mechanisms; i++) {
-		const struct pciehsm_mechanism_info *m = &token->mechanisms[i];
+	return type < other ? -1 : type > other;
+}
 
-		if (le32toh(m->type) != type)
-			continue;
-		info->ulMinKeySize = le32toh(m->min_key);
-		info->ulMaxKeySize = le32toh(m->max_key);
-		info->flags = le32toh(m->flags);
-		info->flags |= message_flags(type, info->flags);
-		return true;
-	}
-	return false;
+/* Without a lock: a list that was published does not change any more. */
+static bool look_up(struct token *token, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+{
+	const struct mechanisms *known = atomic_load(&token->mechanisms);
+	struct pciehsm_mechanism_info wanted = { .type = htole32((uint32_t)type) }, *m;
+
+	if (!known || type > UINT32_MAX)
+		return false;
+	m = bsearch(&wanted, known->list, known->n, sizeof(wanted), by_type);
+	if (!m)
+		return false;
+	info->ulMinKeySize = le32toh(m->min_key);
+	info->ulMaxKeySize = le32toh(m->max_key);
+	info->flags = le32toh(m->flags);
+	info->flags |= message_flags(type, info->flags);
+	return true;
 }
 
 CK_RV token_mechanisms(struct token *token, struct pciehsm_mechanism_info **list, size_t *n)
 {
-	struct pciehsm_mechanism_info *copy;
+	struct mechanisms *now, *known;
+	size_t bytes;
 	CK_RV rv = ha_mechanisms(token->ha, list, n);
 
 	if (rv != CKR_OK)
 		return rv;
-	copy = malloc((*n ? *n : 1) * sizeof(*copy));
-	if (!copy) {
+	bytes = *n * sizeof(**list);
+	now = malloc(sizeof(*now) + bytes);
+	if (!now) {
 		free(*list);
 		return CKR_HOST_MEMORY;
 	}
-	memcpy(copy, *list, *n * sizeof(*copy));
+	now->n = *n;
+	memcpy(now->list, *list, bytes);
+	qsort(now->list, now->n, sizeof(now->list[0]), by_type);
 	pthread_mutex_lock(&token->lock);
-	free(token->mechanisms);
-	token->mechanisms = copy;
-	token->n_mechanisms = *n;
+	known = atomic_load(&token->mechanisms);
+	/* Only what is new is kept, so that asking often takes no more memory. */
+	if (known && known->n == now->n && !memcmp(known->list, now->list, bytes)) {
+		free(now);
+	} else {
+		now->older = known;
+		atomic_store(&token->mechanisms, now);
+	}
 	pthread_mutex_unlock(&token->lock);
 	return CKR_OK;
 }
@@ -223,21 +256,16 @@ CK_RV token_mechanism(struct token *token, CK_MECHANISM_TYPE type, CK_FLAGS flag
 	struct pciehsm_mechanism_info *list;
 	CK_MECHANISM_INFO found;
 	size_t n;
-	bool yes;
+	bool yes = look_up(token, type, &found);
 	CK_RV rv;
 
-	pthread_mutex_lock(&token->lock);
-	yes = look_up(token, type, &found);
-	pthread_mutex_unlock(&token->lock);
 	if (!yes) {
 		/* Not asked yet, or members have come that can do more. */
 		rv = token_mechanisms(token, &list, &n);
 		if (rv != CKR_OK)
 			return rv;
 		free(list);
-		pthread_mutex_lock(&token->lock);
 		yes = look_up(token, type, &found);
-		pthread_mutex_unlock(&token->lock);
 	}
 	if (!yes || (found.flags & flags) != flags)
 		return CKR_MECHANISM_INVALID;
