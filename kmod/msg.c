@@ -83,6 +83,7 @@ static struct hsm_msg *hsm_msg_alloc(struct hsm_ctx *ctx, const struct hsm_msg_a
 	hsm_pages_init(&msg->uout);
 	kref_get(&ctx->ref);
 	msg->ctx = ctx;
+	atomic_inc(&ctx->node->outstanding);
 	return msg;
 }
 
@@ -99,6 +100,7 @@ void hsm_msg_free(struct hsm_msg *msg)
 	hsm_pages_put(&msg->uin);
 	hsm_pages_put(&msg->uout);
 	memzero_explicit(msg->data, msg->dirty);
+	atomic_dec(&msg->ctx->node->outstanding);
 	hsm_ctx_put(msg->ctx);
 	kfree(msg);
 }

@@ -79,6 +79,12 @@ static ssize_t resets_show(struct device *dev, struct device_attribute *attr, ch
 }
 static DEVICE_ATTR_RO(resets);
 
+static ssize_t outstanding_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", atomic_read(&hsm_node_of(dev)->outstanding));
+}
+static DEVICE_ATTR_RO(outstanding);
+
 static struct attribute *hsm_card_attrs[] = {
 	&dev_attr_serial.attr,
 	&dev_attr_label.attr,
@@ -86,6 +92,7 @@ static struct attribute *hsm_card_attrs[] = {
 	&dev_attr_model.attr,
 	&dev_attr_fw_version.attr,
 	&dev_attr_resets.attr,
+	&dev_attr_outstanding.attr,
 	NULL
 };
 
@@ -103,6 +110,7 @@ static struct attribute *hsm_partition_attrs[] = {
 	&dev_attr_label.attr,
 	&dev_attr_number.attr,
 	&dev_attr_state.attr,
+	&dev_attr_outstanding.attr,
 	NULL
 };
 

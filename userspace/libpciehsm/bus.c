@@ -123,6 +123,8 @@ static bool describe(const char *name, struct pciehsm_device *dev)
 	dev->state = parse_state(text);
 	read_attr(name, "number", text, sizeof(text));
 	dev->number = (uint32_t)strtoul(text, NULL, 10);
+	read_attr(name, "outstanding", text, sizeof(text));
+	dev->outstanding = (uint32_t)strtoul(text, NULL, 10);
 	/* Without a serial it is on its way in or out. */
 	return dev->serial[0];
 }

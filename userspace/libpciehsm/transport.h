@@ -66,6 +66,8 @@ struct pciehsm_transport {
  * @number:	of the partition; 0 for the card itself
  * @state:	enum pciehsm_state of the card
  * @path:	of the node, for messages to people
+ * @outstanding: messages that it was given, by all programs, and has not answered; 0 where
+ *		nobody counts them
  */
 struct pciehsm_device {
 	char		serial[25];
@@ -78,6 +80,7 @@ struct pciehsm_device {
 	uint32_t	number;
 	unsigned int	state;
 	char		path[64];
+	uint32_t	outstanding;
 };
 
 /**
