@@ -18,12 +18,42 @@
  * struct look - a look at a group
  * @at:		ms of a clock that only goes forward
  * @rates:	operations per second of each member since the look before; below 0: not known
+ * @outstanding: messages of each member, from all programs, that it has not answered; below 0:
+ *		it is not there
  */
 struct look {
 	struct ha_group_status	status;
 	int64_t			at;
 	double			rates[HA_MAX_MEMBERS];
+	int64_t			outstanding[HA_MAX_MEMBERS];
 };
+
+/* With nothing of our own on its way: only those of others are counted. */
+static void count_outstanding(struct app *app, struct look *look)
+{
+	struct pciehsm_device *list = NULL;
+	int k, n = app->bus->ops->list(app->bus, &list);
+	unsigned int i;
+
+	for (i = 0; i < look->status.n_members; i++) {
+		look->outstanding[i] = -1;
+		for (k = 0; k < n; k++)
+			if (!strcmp(list[k].serial, look->status.members[i].serial))
+				look->outstanding[i] = list[k].outstanding;
+	}
+	if (n >= 0)
+		free(list);
+}
+
+/* How many live members hold what the others hold; 0: they differ */
+static unsigned int full_copies(const struct ha_group_status *status)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < status->n_members; i++)
+		n += status->members[i].state == HA_MEMBER_ALIVE;
+	return status->needs_sync ? 0 : n;
+}
 
 static enum status take_look(struct app *app, const char *label, const struct look *before,
 			     struct look *look)
@@ -47,6 +77,8 @@ static enum status take_look(struct app *app, const char *label, const struct lo
 						 (look->at - before->at);
 		}
 	}
+	if (!st)
+		count_outstanding(app, look);
 	return st;
 }
 
@@ -64,6 +96,7 @@ static void look_json(struct json_object *top, const struct look *look)
 	put_text(top, "group", status->group.label);
 	put_bool(top, "needs_sync", status->needs_sync);
 	put_number(top, "min_copies", status->group.mincopies ? status->group.mincopies : 1);
+	put_number_if(top, "copies", !status->needs_sync, full_copies(status));
 	members = put_list(top, "members");
 	for (i = 0; i < status->n_members; i++) {
 		const struct ha_member_status *m = &status->members[i];
@@ -78,6 +111,8 @@ static void look_json(struct json_object *top, const struct look *look)
 		put_number(member, "weight", m->weight);
 		put_number_if(member, "objects", alive, m->objects);
 		put_number_if(member, "tombstones", alive, m->tombstones);
+		put_number_if(member, "outstanding", look->outstanding[i] >= 0,
+			      look->outstanding[i]);
 		put_number_if(member, "answer_us", alive, m->answer_us);
 		put_number_if(member, "operations", alive, m->operations);
 		put_number_if(member, "operations_per_second", look->rates[i] >= 0,
@@ -89,12 +124,16 @@ static void look_json(struct json_object *top, const struct look *look)
 static void print_look(const struct look *look)
 {
 	const struct ha_group_status *status = &look->status;
-	unsigned int i;
+	unsigned int i, copies = full_copies(status);
 
-	printf("\n" INDENT "HA group %s: %s\n\n", status->group.label, status->needs_sync ?
-	       "the members differ (hagroup check tells where)" : "the members agree");
-	printf("%-26s%-10s%-10s%7s%9s%9s%10s%12s%12s\n", "Member S/N", "State", "Role", "Weight",
-	       "Objects", "Sessions", "Ops/s", "Operations", "Answer");
+	printf("\n" INDENT "HA group %s: ", status->group.label);
+	if (copies)
+		printf("the members agree, there are %u copies of each object\n\n", copies);
+	else
+		printf("%s\n\n", status->needs_sync ? "the members differ (hagroup check tells where)" :
+		       "no member is there");
+	printf("%-26s%-10s%-10s%7s%9s%9s%13s%10s%12s\n", "Member S/N", "State", "Role", "Weight",
+	       "Copies", "Sessions", "Outstanding", "Ops/s", "Latency");
 	for (i = 0; i < status->n_members; i++) {
 		const struct ha_member_status *m = &status->members[i];
 		char rate[24] = "-";
@@ -104,13 +143,14 @@ static void print_look(const struct look *look)
 		printf("%-26s%-10s%-10s%7u", m->serial, member_state_name(m->state), role_name(m),
 		       m->weight);
 		if (m->state == HA_MEMBER_ALIVE)
-			printf("%9" PRIu32 "%9" PRIu32 "%10s%12" PRIu64 "%9.1f ms\n", m->objects,
-			       m->sessions, rate, m->operations, m->answer_us / 1000.0);
+			printf("%9" PRIu32 "%9" PRIu32 "%13" PRId64 "%10s%9.1f ms\n", m->objects,
+			       m->sessions, look->outstanding[i], rate, m->answer_us / 1000.0);
 		else
 			printf("  %s\n", m->reason);
 	}
-	printf("\n" INDENT "Sessions and operations are the card's own count for this partition, for\n"
-	       INDENT "all programs, since power-on; the answer is to a short question from here.\n");
+	printf("\n" INDENT "Copies are the objects that the member holds. Sessions, commands outstanding and\n"
+	       INDENT "operations are those of all programs; the latency is that of a short question\n"
+	       INDENT "from here.\n");
 }
 
 /* ---- the screen ---- */

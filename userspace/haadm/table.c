@@ -435,7 +435,8 @@ const struct command commands[] = {
 	  .summary = "Set how often recovery of a member is tried" },
 	{ .area = "hagroup", .name = "status st", .run = cmd_ha_status,
 	  .options = ha_status, .summary = "Show how the members of a group are, right now",
-	  .text = "State, role, weight, objects, and what their cards say of sessions and operations." },
+	  .text = "State, role, weight, copies (objects that it holds), and, for all programs that use "
+		  "it, sessions, commands outstanding and operations per second; latency." },
 	{ .area = "hagroup", .name = "synchronize sync", .run = cmd_ha_synchronize,
 	  .options = ha_synchronize, .summary = "Bring all members to the same contents",
 	  .text = "Safe while applications work: versions of objects decide, the same way on every "

@@ -91,12 +91,16 @@ def test_recover():
 def test_status():
     machine = pair()
     out = machine.ok('hagroup', 'status', '-group', GROUP)
-    expect_in('status', out, f'HA group {GROUP}: the members agree\n')
-    expect_in('a member', out, f'{PAR0:<26}alive     active          1        0        0')
+    expect_in('status', out, f'HA group {GROUP}: the members agree, ')
+    expect_in('copies', out, 'there are 2 copies of each object\n')
+    expect_in('a member', out, f'{PAR0:<26}alive     active          1        0        0'
+              '            0')
     found = json.loads(machine.ok('--json', 'hagroup', 'status', '-group', GROUP,
                                   LOOPBACK_CARDS='154438:865287'))
-    expect('states', [(m['serial'], m['state'], m['objects']) for m in found['members']],
-           [(PAR0, 'alive', 0), (PAR1, 'down', None)])
+    expect('states', [(m['serial'], m['state'], m['objects'], m['outstanding'])
+                      for m in found['members']],
+           [(PAR0, 'alive', 0, 0), (PAR1, 'down', None, None)])
+    expect('copies', found['copies'], 1)
     refused(machine, NOT_FOUND, 'hagroup', 'status', '-group', 'other')
 
 
