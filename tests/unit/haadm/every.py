@@ -31,8 +31,8 @@ VARYING = (
     (re.compile(r'(Entries Kept -> +)\d+'), r'\1N'),
     (re.compile(r'(Entries -> +\d+ to )\d+'), r'\1N'),
     (re.compile(r'\b\d+ entries\b'), 'N entries'),
-    # Operations and their rate, of hagroup status
-    (re.compile(r'(?m)^(\d{6,} +\w+ +\w+ +\d+ +\d+ +\d+) +\S+ +\d+( TIME)$'), r'\1 OPS\2'),
+    # The rate of operations, of hagroup status
+    (re.compile(r'(?m)^(\d{6,} +\w+ +\w+ +\d+ +\d+ +\d+ +\d+) +\S+( TIME)$'), r'\1 OPS\2'),
     (re.compile(r'( {10}(?:sign|verify|find|login|create|errors|cloned_\w+|generate|destroy) ->) *'
                 r'\d+'), r'\1 N'),
 )
