@@ -65,7 +65,8 @@ struct ha_cond {
  *
  * @log:	append one record (a line with its end) to the HA log in directory
  *		@dir; once the file is longer than @max_length it is renamed and a
- *		new one is begun. Return: 0 or -errno
+ *		new one is begun. An engine opened with HA_OPEN_EVENTS calls it with an
+ *		empty @dir while no log is to be written. Return: 0 or -errno
  * @metrics:	replace this process's metrics in directory @dir, whole or not at all; @text
  *		is NULL: remove them. Those of processes that have ended go, too.
  *		Return: 0 or -errno

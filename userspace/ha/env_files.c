@@ -452,6 +452,17 @@ static void log_rotate(const char *dir, const char *path)
 	}
 }
 
+/* Where the directory gives its group to what is made in it, that group is to write it, too. */
+static void log_share(int fd, const char *dir)
+{
+	struct stat st, parent;
+
+	if (!fstat(fd, &st) && !stat(dir, &parent) && (parent.st_mode & S_ISGID) &&
+	    !(st.st_mode & S_IWGRP) && st.st_uid == geteuid() && st.st_gid == parent.st_gid)
+		/* If it fails, it is as without it. */
+		(void)!fchmod(fd, (st.st_mode & 07777) | S_IRGRP | S_IWGRP);
+}
+
 int ha_files_log(struct ha_env *env, const char *dir, size_t max_length, const char *record)
 {
 	char path[PATH_MAX];
@@ -459,11 +470,14 @@ int ha_files_log(struct ha_env *env, const char *dir, size_t max_length, const c
 	int fd, err;
 
 	(void)env;
+	if (!*dir)
+		return 0;
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s.txt", dir, LOG_NAME) >= sizeof(path))
 		return -ENAMETOOLONG;
 	fd = log_open(path);
 	if (fd < 0)
 		return fd;
+	log_share(fd, dir);
 	err = write_all(fd, record, strlen(record));
 	/* The record that makes it too long is still in the old file. */
 	if (!err && max_length && !fstat(fd, &st) && (uint64_t)st.st_size > max_length)

@@ -193,20 +193,28 @@ static void start_probe(struct board *board, unsigned int index, const char *ser
 	}
 }
 
-/* What an engine that works with the group knows better than a look from outside. */
-static void add_knowledge(struct ha *ha, struct ha_group_status *status)
+/* The group's token, if the engine works with it */
+static struct ha_token *working_token(struct ha *ha, const char *number)
 {
 	struct ha_token *token = NULL;
-	struct ha_member *member;
 	unsigned int i;
 
 	ha_lock(ha, &ha->lock);
 	for (i = 0; i < ha->n_tokens && !token; i++)
-		if (ha->tokens[i]->group && !strcmp(ha->tokens[i]->number, status->group.number))
+		if (ha->tokens[i]->group && !strcmp(ha->tokens[i]->number, number))
 			token = ha->tokens[i];
 	ha_unlock(ha, &ha->lock);
-	if (!token || !atomic_load(&token->active) ||
-	    atomic_load(&token->role) == PCIEHSM_ROLE_NONE)
+	return token && atomic_load(&token->active) ? token : NULL;
+}
+
+/* What an engine that works with the group knows better than a look from outside. */
+static void add_knowledge(struct ha *ha, struct ha_group_status *status)
+{
+	struct ha_token *token = working_token(ha, status->group.number);
+	struct ha_member *member;
+	unsigned int i;
+
+	if (!token || atomic_load(&token->role) == PCIEHSM_ROLE_NONE)
 		return;
 	ha_lock(ha, &token->lock);
 	for (i = 0; i < status->n_members; i++) {
@@ -222,6 +230,47 @@ static void add_knowledge(struct ha *ha, struct ha_group_status *status)
 		}
 	}
 	ha_unlock(ha, &token->lock);
+}
+
+static void describe_member(struct ha_member_status *m, const struct ha_config_member *entry)
+{
+	snprintf(m->serial, sizeof(m->serial), "%s", entry->serial);
+	m->standby = entry->standby;
+	m->drain = entry->drain;
+	m->weight = entry->weight ? entry->weight : 1;
+	m->state = HA_MEMBER_DOWN;
+	m->slot = HA_SLOT_NONE;
+}
+
+int ha_group_known(struct ha *ha, const char *label, struct ha_group_status *status)
+{
+	struct ha_token *token;
+	struct ha_member *member;
+	unsigned int i;
+
+	memset(status, 0, sizeof(*status));
+	if (!find_group(ha, label, &status->group))
+		return -ENOENT;
+	token = working_token(ha, status->group.number);
+	status->n_members = status->group.n_members;
+	for (i = 0; i < status->n_members; i++) {
+		struct ha_member_status *m = &status->members[i];
+
+		describe_member(m, &status->group.members[i]);
+		if (!token)
+			continue;
+		ha_lock(ha, &token->lock);
+		member = ha_member_find(token, m->serial, false);
+		if (member) {
+			m->state = member->state;
+			snprintf(m->reason, sizeof(m->reason), "%s", member->reason);
+		}
+		if (member)
+			status->needs_sync |= m->state == HA_MEMBER_SYNCING ||
+					      ha_work_pending(member, ha_now(ha));
+		ha_unlock(ha, &token->lock);
+	}
+	return 0;
 }
 
 int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *status)
@@ -250,12 +299,7 @@ int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *st
 		const struct ha_config_member *entry = &status->group.members[i];
 		const struct pciehsm_device *device;
 
-		snprintf(m->serial, sizeof(m->serial), "%s", entry->serial);
-		m->standby = entry->standby;
-		m->drain = entry->drain;
-		m->weight = entry->weight ? entry->weight : 1;
-		m->state = HA_MEMBER_DOWN;
-		m->slot = HA_SLOT_NONE;
+		describe_member(m, entry);
 		snprintf(m->reason, sizeof(m->reason), "not there");
 		ha_lock(ha, &ha->lock);
 		device = ha_device(ha, entry->serial);

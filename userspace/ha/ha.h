@@ -52,6 +52,7 @@ int ha_open(struct ha_env *env, unsigned int flags, struct ha **ha);
 
 #define HA_OPEN_NO_THREADS	(1U << 0)	/* recover inside calls instead */
 #define HA_OPEN_ADMIN		(1U << 1)	/* an administrator's tool: no background work */
+#define HA_OPEN_EVENTS		(1U << 2)	/* the log's records reach the environment without a log, too */
 
 /** ha_close() - log out everywhere, wipe, free; no other call may be under way */
 void ha_close(struct ha *ha);
@@ -215,6 +216,22 @@ CK_RV ha_unwrap(struct ha_token *token, uint32_t session, const CK_MECHANISM *me
 CK_RV ha_derive(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
 		const struct ha_ouid *key, const CK_ATTRIBUTE *attrs, CK_ULONG n,
 		struct ha_ouid *ouid);
+/**
+ * ha_encapsulate() - make a secret key together with what only @key's owner gets it from
+ * @key:	a public key
+ * @out:	room for the ciphertext
+ * @out_len:	in: its size; out: what was written, or what is needed on
+ *		CKR_BUFFER_TOO_SMALL (NULL @out: asks for that), with which nothing is made
+ *
+ * If a member is lost on the way, another key is made elsewhere, and @out is that one's.
+ */
+CK_RV ha_encapsulate(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		     const struct ha_ouid *key, const CK_ATTRIBUTE *attrs, CK_ULONG n,
+		     void *out, size_t *out_len, struct ha_ouid *ouid);
+/** ha_decapsulate() - the secret key again, of the ciphertext @in; @key: a private key */
+CK_RV ha_decapsulate(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		     const struct ha_ouid *key, const void *in, size_t in_len,
+		     const CK_ATTRIBUTE *attrs, CK_ULONG n, struct ha_ouid *ouid);
 
 /* ---- cryptography ---- */
 
@@ -366,6 +383,16 @@ struct ha_group_status {
  * Return: 0 or -ENOENT: no such group.
  */
 int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *status);
+
+/**
+ * ha_group_known() - how the members are as this engine knows by itself, without asking them
+ *
+ * Of each member serial, place, state and reason; @status->needs_sync: work for some
+ * member is under way or due. A group that the engine does not work with is looked at once
+ * it does: see ha_login() and ha_token_info().
+ * Return: 0 or -ENOENT: no such group.
+ */
+int ha_group_known(struct ha *ha, const char *label, struct ha_group_status *status);
 
 /**
  * struct ha_sync_report - what a synchronization did

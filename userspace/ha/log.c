@@ -22,14 +22,17 @@ void ha_log(struct ha *ha, enum ha_log_code code, const char *fmt, ...)
 	struct tm tm;
 	va_list ap;
 	char *p;
+	bool events = ha->flags & HA_OPEN_EVENTS;
 
-	if (!atomic_load(&ha->log_enabled))
+	if (!atomic_load(&ha->log_enabled) && !events)
 		return;
 	ha_lock(ha, &ha->lock);
 	memcpy(path, ha->config->log_path, sizeof(path));
 	max_length = ha->config->log_max_length;
 	ha_unlock(ha, &ha->lock);
-	if (!*path)
+	if (!atomic_load(&ha->log_enabled))
+		*path = '\0';
+	if (!*path && !events)
 		return;
 
 	va_start(ap, fmt);

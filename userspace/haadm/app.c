@@ -42,6 +42,7 @@ static enum status run(struct app *app, struct ha_env *env, int n_words, char **
 		help_man();
 		return ST_OK;
 	}
+	app->env = env;
 	app->bus = env->bus;
 	ret = ha_open(env, HA_OPEN_ADMIN, &app->ha);
 	if (ret)

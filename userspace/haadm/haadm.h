@@ -290,6 +290,9 @@ enum status secret_new(struct app *app, const struct args *args, const char *nam
 		       const char *prompt, size_t min, size_t max, struct secret *secret);
 void secret_wipe(struct secret *secret);
 
+/** secret_passed() - has systemd passed on a credential haadm.NAME? */
+bool secret_passed(const char *name);
+
 /** can_ask() - is there somebody at a terminal? */
 bool can_ask(struct app *app);
 
@@ -313,6 +316,7 @@ enum status confirm(struct app *app, const struct args *args, const char *text);
  * @command:	the command at hand; NULL before it is known
  */
 struct app {
+	struct ha_env		*env;
 	struct pciehsm_bus	*bus;
 	struct ha		*ha;
 	uint32_t		slot;
@@ -428,6 +432,7 @@ enum status cmd_ha_removestandby(struct app *app, struct args *args);
 enum status cmd_ha_listgroups(struct app *app, struct args *args);
 enum status cmd_ha_synchronize(struct app *app, struct args *args);
 enum status cmd_ha_drain(struct app *app, struct args *args);
+enum status cmd_ha_monitor(struct app *app, struct args *args);
 enum status cmd_ha_undrain(struct app *app, struct args *args);
 enum status cmd_ha_weight(struct app *app, struct args *args);
 enum status cmd_ha_mincopies(struct app *app, struct args *args);

@@ -176,6 +176,14 @@ static bool credential_path(const char *name, char *path, size_t size)
 	       snprintf(path, size, "%s/%s", dir, name) < (int)size;
 }
 
+bool secret_passed(const char *name)
+{
+	char credential[64], path[PATH_MAX];
+
+	snprintf(credential, sizeof(credential), HAADM_NAME ".%s", name);
+	return credential_path(credential, path, sizeof(path)) && !access(path, F_OK);
+}
+
 static enum status from_credential(struct app *app, const char *name, struct secret *secret)
 {
 	char path[PATH_MAX];

@@ -24,6 +24,21 @@ static bool asks_for_help(const char *word)
 	       !strcmp(word, "-h");
 }
 
+static enum status run_monitor(struct app *app, int n_words, char **words)
+{
+	char **longer = calloc(n_words + 2, sizeof(*longer));
+	char area[] = "hagroup";
+	enum status st;
+
+	if (!longer)
+		return fail_errno(app, -ENOMEM, "reading the command");
+	longer[0] = area;
+	memcpy(longer + 1, words, n_words * sizeof(*words));
+	st = run_words(app, n_words + 1, longer);
+	free(longer);
+	return st;
+}
+
 enum status run_words(struct app *app, int n_words, char **words)
 {
 	struct args args;
@@ -34,6 +49,9 @@ enum status run_words(struct app *app, int n_words, char **words)
 	app->command = NULL;
 	if (!strcasecmp(words[0], "help") || !strcmp(words[0], "?"))
 		return help_command(app, n_words - 1, words + 1);
+	/* A service has a name of its own for who starts it. */
+	if (!strcasecmp(words[0], "monitor"))
+		return run_monitor(app, n_words, words);
 	for (i = 1; i < n_words; i++)
 		if (i <= 2 ? asks_for_help(words[i]) : !strcmp(words[i], "--help"))
 			return help_command(app, i < 2 ? i : 2, words);

@@ -96,6 +96,14 @@ static const struct option ha_status[] = {
 	END
 };
 
+static const struct option ha_monitor[] = {
+	{ .names = "group g", .arg = "<label>", .type = OPT_GROUP,
+	  .help = "only this group; default: all, which have to have one password then" },
+	{ .names = "once o", .type = OPT_FLAG,
+	  .help = "bring the members up to date, say how they are, and end" },
+	CO_PASSWORD, END
+};
+
 static const struct option ha_check[] = { GROUP, CO_PASSWORD, END };
 
 static const struct option ha_verify[] = {
@@ -413,6 +421,11 @@ const struct command commands[] = {
 	{ .area = "hagroup", .name = "mincopies mc", .run = cmd_ha_mincopies,
 	  .options = ha_mincopies, .summary = "Set how many members a new object needs",
 	  .text = "With fewer members there, making an object fails and leaves nothing behind." },
+	{ .area = "hagroup", .name = "monitor mon", .run = cmd_ha_monitor, .own_end = true,
+	  .options = ha_monitor, .summary = "Look after groups while no application does",
+	  .text = "A service that brings members up to date when they come back, writes metrics and "
+		  "the HA log as applications do, and tells the journal of events. Applications do "
+		  "all that for themselves: nothing depends on it. \"haadm monitor\" is the same." },
 	{ .area = "hagroup", .name = "recover rec", .run = cmd_ha_recover, .options = ha_group,
 	  .summary = "Have lost members looked for now",
 	  .text = "Running applications look at once for members that they have lost, with all "

@@ -31,6 +31,8 @@ VARYING = (
     (re.compile(r'(Entries Kept -> +)\d+'), r'\1N'),
     (re.compile(r'(Entries -> +\d+ to )\d+'), r'\1N'),
     (re.compile(r'\b\d+ entries\b'), 'N entries'),
+    # What happens to several members at once comes in any order.
+    (re.compile(r'(?m)(?:^PHSM-\d+ .*\n)+'), 'EVENTS\n'),
     # The rate of operations, of hagroup status
     (re.compile(r'(?m)^(\d{6,} +\w+ +\w+ +\d+ +\d+ +\d+ +\d+) +\S+( TIME)$'), r'\1 OPS\2'),
     (re.compile(r'( {10}(?:sign|verify|find|login|create|errors|cloned_\w+|generate|destroy) ->) *'
@@ -122,6 +124,8 @@ SESSION = f'''
 0 hagroup mincopies -group {GROUP} -copies 2
 9 hagroup mincopies -group {GROUP} -copies 3
 0 hagroup mincopies -group {GROUP} -copies 1
+0 hagroup monitor -once --password-file <{CO}>
+4 hagroup monitor -once -group other
 0 hagroup recover -group {GROUP}
 4 hagroup recover -group other
 0 hagroup status -group {GROUP}

@@ -9,8 +9,11 @@
  * LOOPBACK_SLOW_MS  how long each message takes, at least
  * LOOPBACK_KILL   n: killed before the n-th message that may change something on a card, or
  *                 change of the configuration, counted together
+ * LOOPBACK_CONTROL  a FIFO: "pull SERIAL", "return SERIAL", "reset SERIAL", a line each, are done
+ *                 while the program runs
  * PCIEHSM_CONF    the HA configuration
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +45,39 @@ static enum loopback_fault on_message(void *arg, const char *serial, uint32_t op
 	if (op & PCIEHSM_OP_WRITE)
 		live();
 	return LOOPBACK_WORKS;
+}
+
+/* What is done to the cards meanwhile; ends with the program. */
+static void *control_main(void *arg)
+{
+	FILE *control = fopen(getenv("LOOPBACK_CONTROL"), "r+");
+	unsigned long long serial;
+	char verb[16];
+
+	while (control && fscanf(control, "%15s %llu", verb, &serial) == 2) {
+		if (!strcmp(verb, "pull"))
+			loopback_pull(arg, serial);
+		else if (!strcmp(verb, "return"))
+			loopback_return(arg, serial);
+		else if (!strcmp(verb, "reset"))
+			loopback_reset(arg, serial);
+	}
+	return NULL;
+}
+
+/* Signals are for the program, not for this thread. */
+static void start_control(struct loopback *lb)
+{
+	sigset_t all, before;
+	pthread_t thread;
+
+	if (!getenv("LOOPBACK_CONTROL"))
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (!pthread_create(&thread, NULL, control_main, lb))
+		pthread_detach(thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static int (*really_write)(struct ha_env *env, void *lock, const char *text, size_t len);
@@ -91,6 +127,7 @@ int main(int argc, char **argv)
 	slow_ms = number("LOOPBACK_SLOW_MS");
 	left_to_live = number("LOOPBACK_KILL");
 	loopback_set_filter(lb, on_message, NULL);
+	start_control(lb);
 	if (ha_env_system_over(loopback_bus(lb), need("PCIEHSM_CONF"), &env))
 		return 100;
 	ops = *env->ops;
