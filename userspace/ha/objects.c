@@ -38,6 +38,10 @@ struct creation {
 	CK_ULONG		n_attrs2;
 	const void		*in;
 	size_t			in_len;
+	bool			once;		/* no name is tried twice: it brings @out */
+	void			*out;
+	size_t			room;
+	size_t			*out_len;
 };
 
 static bool token_attr(const CK_ATTRIBUTE *attrs, CK_ULONG n, bool otherwise)
@@ -179,8 +183,8 @@ static CK_RV bury_unborn(struct ha_conn *conn, const struct creation *c,
 }
 
 /*
- * About to go on with another member than the one of a lost attempt: give up the names that
- * this has used. If that can not be, they remain for the day when the lost one is back.
+ * About to go on with another member than the one of a lost attempt, or with what can not be
+ * repeated: give up the names that this has used. If that can not be, they remain for the day when the lost one is back.
  */
 static CK_RV give_up_names(struct ha_call *call, struct creation *c, struct lost *lost)
 {
@@ -189,10 +193,15 @@ static CK_RV give_up_names(struct ha_call *call, struct creation *c, struct lost
 	CK_RV rv;
 
 	lost->dead = true;
-	for (i = 0; officer && i < c->n; i++) {
-		if (c->is_session[i])
+	for (i = 0; i < c->n; i++) {
+		/* A session's objects end with it, but on this member it goes on. */
+		if (c->is_session[i] && lost->member == call->member)
+			rv = pciehsm_object_destroy(call->conn->t, c->session, lost->ouids[i].b,
+						    true, NULL);
+		else if (officer && !c->is_session[i])
+			rv = bury_unborn(call->conn, c, &lost->ouids[i]);
+		else
 			continue;
-		rv = bury_unborn(call->conn, c, &lost->ouids[i]);
 		if (pciehsm_rv_is_transport(rv) || rv == CKR_USER_NOT_LOGGED_IN)
 			return rv;
 	}
@@ -218,7 +227,7 @@ static CK_RV attempt(struct creation *c, struct ha_call *call)
 	CK_RV rv;
 
 	while (ha_call_next(call)) {
-		rv = lost.member && (lost.dead || lost.member != call->member) ?
+		rv = lost.member && (lost.dead || c->once || lost.member != call->member) ?
 		     give_up_names(call, c, &lost) : CKR_OK;
 		if (rv == CKR_OK)
 			rv = c->make(call->conn, c, &version);
@@ -420,6 +429,55 @@ CK_RV ha_derive(struct ha_token *token, uint32_t session, const CK_MECHANISM *me
 		.token = token, .session = session, .uses = key, .n = 1, .make = make_derived,
 		.mech = mech, .is_session = { !token_attr(attrs, n, false) },
 		.attrs = attrs, .n_attrs = n,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK)
+		*ouid = c.ouids[0];
+	return rv;
+}
+
+static CK_RV make_encapsulated(struct ha_conn *conn, const struct creation *c,
+			       struct pciehsm_object_version *version)
+{
+	*c->out_len = c->room;
+	return pciehsm_encapsulate(conn->t, c->session, c->mech, c->uses->b, c->ouids[0].b, 0,
+				   c->attrs, c->n_attrs, c->out, c->out_len, version);
+}
+
+CK_RV ha_encapsulate(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		     const struct ha_ouid *key, const CK_ATTRIBUTE *attrs, CK_ULONG n,
+		     void *out, size_t *out_len, struct ha_ouid *ouid)
+{
+	struct creation c = {
+		.token = token, .session = session, .uses = key, .n = 1,
+		.make = make_encapsulated, .mech = mech,
+		.is_session = { !token_attr(attrs, n, false) }, .attrs = attrs, .n_attrs = n,
+		.once = true, .out = out, .room = *out_len, .out_len = out_len,
+	};
+	CK_RV rv = create(&c);
+
+	if (rv == CKR_OK)
+		*ouid = c.ouids[0];
+	return rv;
+}
+
+static CK_RV make_decapsulated(struct ha_conn *conn, const struct creation *c,
+			       struct pciehsm_object_version *version)
+{
+	return pciehsm_decapsulate(conn->t, c->session, c->mech, c->uses->b, c->in, c->in_len,
+				   c->ouids[0].b, 0, c->attrs, c->n_attrs, version);
+}
+
+CK_RV ha_decapsulate(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		     const struct ha_ouid *key, const void *in, size_t in_len,
+		     const CK_ATTRIBUTE *attrs, CK_ULONG n, struct ha_ouid *ouid)
+{
+	struct creation c = {
+		.token = token, .session = session, .uses = key, .n = 1,
+		.make = make_decapsulated, .mech = mech,
+		.is_session = { !token_attr(attrs, n, false) },
+		.attrs = attrs, .n_attrs = n, .in = in, .in_len = in_len,
 	};
 	CK_RV rv = create(&c);
 

@@ -268,3 +268,86 @@ CK_RV pciehsm_derive(struct pciehsm_transport *t, uint32_t session, const CK_MEC
 	put_creation(&r, ouid, counter, attrs, n);
 	return exchange_creation(t, &r, ouid, NULL, version);
 }
+
+/* What an answer takes that brings a new object's name and version, and @len bytes of data */
+static size_t capsule_answer(size_t len)
+{
+	return sizeof(struct pciehsm_msg) + 3 * sizeof(struct pciehsm_field) + PCIEHSM_OUID_LEN +
+	       sizeof(struct pciehsm_version) + ((len + 7) & ~7UL);
+}
+
+/*
+ * Nothing may be made whose ciphertext the caller has no room for, so the card is given the
+ * caller's room, in whole units of a field's padding, and refuses before it makes anything.
+ */
+static CK_RV exchange_capsule(struct pciehsm_transport *t, struct pmsg_request *r,
+			      const uint8_t *ouid, void *out, size_t *out_len,
+			      struct pciehsm_object_version *version)
+{
+	const size_t room = out ? *out_len & ~7UL : 0;
+	struct pmsg_span data = { NULL, 0 };
+	struct pciehsm_object_version got;
+	uint8_t made[PCIEHSM_OUID_LEN];
+	struct pmsg_want wants[] = {
+		{ PCIEHSM_F_VERSION, PMSG_VERSION, .to = &got },
+		{ PCIEHSM_F_OUID, PMSG_FIXED, .size = sizeof(made), .to = made },
+		{ PCIEHSM_F_DATA, PMSG_SPAN, true, .to = &data },
+	};
+	uint32_t need;
+	struct pmsg_want want = { PCIEHSM_F_NEED, PMSG_U32, .to = &need };
+	struct pmsg_answer a;
+	CK_RV rv;
+
+	rv = pmsg_exchange(t, r, &a, capsule_answer(room < r->max ? room : r->max), false);
+	if (rv == CKR_BUFFER_TOO_SMALL) {
+		if (pmsg_read(&a, &want, 1) != CKR_OK || need <= a.size || need > r->max)
+			rv = PCIEHSM_RV_BAD_ANSWER;
+		else
+			*out_len = need - capsule_answer(0);
+	} else if (rv == CKR_OK) {
+		rv = pmsg_read_all(&a, wants);
+		if (rv == CKR_OK && (memcmp(made, ouid, sizeof(made)) || data.len > room))
+			rv = PCIEHSM_RV_BAD_ANSWER;
+		if (rv == CKR_OK && !data.len)
+			rv = CKR_FUNCTION_FAILED;
+	}
+	if (rv == CKR_OK) {
+		memcpy(out, data.p, data.len);
+		*out_len = data.len;
+		if (version)
+			*version = got;
+	}
+	pmsg_end(r, &a);
+	return rv;
+}
+
+CK_RV pciehsm_encapsulate(struct pciehsm_transport *t, uint32_t session,
+			  const CK_MECHANISM *mech, const uint8_t *key,
+			  const uint8_t *ouid, uint64_t counter,
+			  const CK_ATTRIBUTE *attrs, CK_ULONG n, void *out, size_t *out_len,
+			  struct pciehsm_object_version *version)
+{
+	struct pmsg_request r;
+
+	pmsg_begin(&r, t, PCIEHSM_OP_ENCAPSULATE, session);
+	pmsg_mechanism(&r, mech);
+	pmsg_ouid(&r, PCIEHSM_F_KEY, key);
+	put_creation(&r, ouid, counter, attrs, n);
+	return exchange_capsule(t, &r, ouid, out, out_len, version);
+}
+
+CK_RV pciehsm_decapsulate(struct pciehsm_transport *t, uint32_t session,
+			  const CK_MECHANISM *mech, const uint8_t *key,
+			  const void *in, size_t in_len, const uint8_t *ouid, uint64_t counter,
+			  const CK_ATTRIBUTE *attrs, CK_ULONG n,
+			  struct pciehsm_object_version *version)
+{
+	struct pmsg_request r;
+
+	pmsg_begin(&r, t, PCIEHSM_OP_DECAPSULATE, session);
+	pmsg_mechanism(&r, mech);
+	pmsg_ouid(&r, PCIEHSM_F_KEY, key);
+	pmsg_bytes(&r, PCIEHSM_F_DATA, in, in_len);
+	put_creation(&r, ouid, counter, attrs, n);
+	return exchange_creation(t, &r, ouid, NULL, version);
+}

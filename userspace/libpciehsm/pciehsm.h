@@ -346,6 +346,28 @@ CK_RV pciehsm_derive(struct pciehsm_transport *t, uint32_t session, const CK_MEC
 		     const uint8_t *key, const uint8_t *ouid, uint64_t counter,
 		     const CK_ATTRIBUTE *attrs, CK_ULONG n,
 		     struct pciehsm_object_version *version);
+/**
+ * pciehsm_encapsulate() - make a secret key together with what only @key's owner gets it from
+ * @key:	a public key
+ * @out:	room for the ciphertext
+ * @out_len:	in: its size; out: what was written, or what is needed on
+ *		CKR_BUFFER_TOO_SMALL, with which nothing is made
+ *
+ * Not to be repeated under one OUID: if the object is there already, its ciphertext is
+ * known to nobody any more, and the result is CKR_FUNCTION_FAILED. Whoever lost the
+ * answer destroys that object and encapsulates another.
+ */
+CK_RV pciehsm_encapsulate(struct pciehsm_transport *t, uint32_t session,
+			  const CK_MECHANISM *mech, const uint8_t *key,
+			  const uint8_t *ouid, uint64_t counter,
+			  const CK_ATTRIBUTE *attrs, CK_ULONG n, void *out, size_t *out_len,
+			  struct pciehsm_object_version *version);
+/** pciehsm_decapsulate() - the secret key again, of the ciphertext @in; @key: a private key */
+CK_RV pciehsm_decapsulate(struct pciehsm_transport *t, uint32_t session,
+			  const CK_MECHANISM *mech, const uint8_t *key,
+			  const void *in, size_t in_len, const uint8_t *ouid, uint64_t counter,
+			  const CK_ATTRIBUTE *attrs, CK_ULONG n,
+			  struct pciehsm_object_version *version);
 
 /** struct pciehsm_attestation - a signed statement about a key; pciehsm_attestation_free() */
 struct pciehsm_attestation {

@@ -740,6 +740,43 @@ static void versions(void **state)
 	assert_string_equal(pciehsm_rv_name(0x12345678), "unknown result");
 }
 
+static void capsules(void **state)
+{
+	CK_MECHANISM m = { 0x17, NULL, 0 };	/* CKM_ML_KEM */
+	const struct pciehsm_version version = { .counter = htole64(1) };
+	uint8_t out[128], text[96] = { 1, 2, 3 };
+	size_t len = 0, whole;
+	uint32_t n;
+
+	(void)state;
+#define CAPSULE(p) pciehsm_encapsulate(&fake, 1, &m, ouid, ouid, 0, NULL, 0, p, &len, NULL)
+	/* What the card says it needs is what the ciphertext needs. */
+	told.rv = CKR_BUFFER_TOO_SMALL;
+	answer_u32(PCIEHSM_F_NEED, sizeof(struct pciehsm_msg) + 3 * 8 + 16 + sizeof(version) + 96);
+	assert_int_equal(CAPSULE(NULL), CKR_BUFFER_TOO_SMALL);
+	assert_int_equal(len, sizeof(text));
+	assert_memory_equal(requested(PCIEHSM_F_KEY, &n), ouid, sizeof(ouid));
+	reset(NULL);
+	answer_field(PCIEHSM_F_OUID, ouid, sizeof(ouid));
+	answer_field(PCIEHSM_F_VERSION, &version, sizeof(version));
+	whole = told.fields_len;
+	/* It is there already, and its ciphertext is lost. */
+	assert_int_equal(CAPSULE(out), CKR_FUNCTION_FAILED);
+	answer_field(PCIEHSM_F_DATA, text, sizeof(text));
+	len = sizeof(text);
+	assert_int_equal(CAPSULE(out), CKR_OK);
+	assert_int_equal(told.room, sizeof(struct pciehsm_msg) + told.fields_len);
+	assert_memory_equal(out, text, sizeof(text));
+	/* Of another object */
+	told.fields[8]++;
+	assert_int_equal(CAPSULE(out), PCIEHSM_RV_BAD_ANSWER);
+	told.fields[8]--;
+	told.fields_len = whole;
+	assert_int_equal(pciehsm_decapsulate(&fake, 1, &m, ouid, text, sizeof(text), ouid, 0,
+					     NULL, 0, NULL), CKR_OK);
+	assert_memory_equal(requested(PCIEHSM_F_DATA, &n), text, sizeof(text));
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, reset)
 
 int main(void)
@@ -749,7 +786,7 @@ int main(void)
 		TEST(bad_templates), TEST(mechanisms), TEST(too_long), TEST(transport_errors),
 		TEST(hostile_heads), TEST(hostile_fields), TEST(more_room), TEST(data_and_room),
 		TEST(creation_of_another), TEST(attribute_values), TEST(nested_values),
-		TEST(texts), TEST(pages), TEST(changes_in_order),
+		TEST(texts), TEST(pages), TEST(changes_in_order), TEST(capsules),
 		TEST(versions),
 	};
 
