@@ -224,6 +224,16 @@ static const char *read_prompt(EditLine *el)
 	return line;
 }
 
+/* The line editor keeps the line, twice: there may be a password in it. */
+static void forget_line(EditLine *el, const char *line)
+{
+	const LineInfoW *wide = el_wline(el);
+
+	explicit_bzero((void *)line, strlen(line));
+	explicit_bzero((void *)wide->buffer,
+		       (size_t)(wide->lastchar - wide->buffer) * sizeof(*wide->buffer));
+}
+
 static enum status run_prompt(struct app *app)
 {
 	History *past = history_init();
@@ -261,6 +271,7 @@ static enum status run_prompt(struct app *app)
 			break;
 		}
 		st = run_line(app, line, past, &leave);
+		forget_line(el, line);
 	}
 	el_end(el);
 	history_end(past);

@@ -111,6 +111,82 @@ def test_completion_at_the_prompt():
         terminal.finish()
 
 
+# --- the prompt: history; what is left of passwords ---
+
+UP, DOWN = b'\x1b[A', b'\x1b[B'
+RESULT = re.compile(r'Command Result[^\n]*\n.*haadm:>[^\n]*$', re.S)
+
+
+def test_history_of_commands():
+    machine = pair()
+    with Terminal([HAADM], env=dict(machine.env, TERM='xterm')) as terminal:
+        terminal.wait_for(re.compile('haadm:>'))
+        for line in ('slot set -slot 1', 'hagroup haonly -show',
+                     f'hagroup check -group {GROUP} -password co-password-4', 'nonsense'):
+            terminal.type(line)
+            terminal.wait_for(RESULT)
+        # Back past "nonsense": what has a password in it was not kept.
+        for keys, shows in ((UP + UP, 'HA Only is'), (4 * UP, 'Current Slot Id:        1'),
+                            (UP + UP + DOWN, 'Current Slot Id:        1'),
+                            (b'slot set -slot 0\x01\x0b\x19', 'Current Slot Id:        0')):
+            os.write(terminal.fd, keys + b'\n')
+            expect_in(f'after {keys}', terminal.wait_for(RESULT), shows)
+        terminal.type('exit')
+        terminal.finish()
+
+
+def memory_of(pid):
+    """All that a process could write, as one block of bytes."""
+    found = []
+    with open(f'/proc/{pid}/maps', encoding='utf-8') as maps, \
+            open(f'/proc/{pid}/mem', 'rb', 0) as mem:
+        for line in maps:
+            place, rights = line.split()[:2]
+            if 'w' not in rights or '[v' in line:
+                continue
+            begin, end = (int(x, 16) for x in place.split('-'))
+            mem.seek(begin)
+            try:
+                found.append(mem.read(end - begin))
+            except OSError:
+                pass
+    return b''.join(found)
+
+
+def memory_after_passwords(machine, term):
+    """At a prompt, after each way to give a password; with what was typed otherwise."""
+    with Terminal([HAADM], env=dict(machine.env, TERM=term)) as terminal:
+        terminal.wait_for(re.compile('haadm:>'))
+        for how, password, line in (
+                ('typed at a question', 'wrong-aaaa-1', 'role login -name co'),
+                ('in the line', 'wrong-bbbb-2', 'role login -name co -password wrong-bbbb-2'),
+                ('in a file', 'wrong-cccc-3', 'role login -name co --password-file '
+                 + machine.secret('wrong-cccc-3'))):
+            terminal.type(line)
+            if how == 'typed at a question':
+                terminal.wait_for('Enter the password: ')
+                terminal.type(password)
+            expect_in(how, terminal.wait_for(RESULT), 'CKR_PIN_INCORRECT')
+            memory = memory_of(terminal.pid)
+            # So that a search that finds nothing is not one that can not find anything
+            expect('the history is found', b'role login -name co' in memory, True)
+            for kind, text in (('bytes', password.encode()),
+                               ('wide characters', password.encode('utf-32-le'))):
+                expect(f'on {term}, a password {how}, as {kind}', text in memory, False)
+        terminal.type('exit')
+        terminal.finish()
+    machine.ok('hagroup', 'check', '-group', GROUP, '--password-file',
+               machine.secret('co-password-4'))
+
+
+def test_no_password_is_left_in_memory():
+    if os.geteuid():
+        print('# only root reads the memory of others')
+        return
+    for term in ('dumb', 'xterm'):
+        memory_after_passwords(pair(), term)
+
+
 # --- manual page and help ---
 
 def test_manual_page():
