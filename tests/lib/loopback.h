@@ -54,6 +54,8 @@ void loopback_pull(struct loopback *lb, uint64_t serial);
 void loopback_return(struct loopback *lb, uint64_t serial);
 /** loopback_reset() - the driver resets the card: every context on it has ended */
 void loopback_reset(struct loopback *lb, uint64_t serial);
+/** loopback_tamper() - a card's case is opened */
+void loopback_tamper(struct loopback *lb, uint64_t serial);
 
 /** loopback_no_driver() - from now on (or not any more) there is no driver */
 void loopback_no_driver(struct loopback *lb, bool none);

@@ -5,6 +5,7 @@
  * LOOPBACK_DIR    directory of the cards' stores, which last from run to run
  * LOOPBACK_CARDS  "serial:partition-base ..."; "none": the driver is not loaded
  * LOOPBACK_HANG   serials of cards that do not answer
+ * LOOPBACK_TAMPER serial of a card whose case is opened before the command
  * LOOPBACK_HANG_MS  how long they keep their callers waiting; else not at all
  * LOOPBACK_SLOW_MS  how long each message takes, at least
  * LOOPBACK_KILL   n: killed before the n-th message that may change something on a card, or
@@ -123,6 +124,8 @@ int main(int argc, char **argv)
 		loopback_add(lb, serial, base);
 	for (; hang && sscanf(hang, "%llu%n", &serial, &used) == 1; hang += used)
 		loopback_set_fault(lb, serial, LOOPBACK_HANGS);
+	if (number("LOOPBACK_TAMPER"))
+		loopback_tamper(lb, number("LOOPBACK_TAMPER"));
 	loopback_set_hang_ms(lb, number("LOOPBACK_HANG_MS"));
 	slow_ms = number("LOOPBACK_SLOW_MS");
 	left_to_live = number("LOOPBACK_KILL");
