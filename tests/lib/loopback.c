@@ -565,6 +565,17 @@ void loopback_reset(struct loopback *lb, uint64_t serial)
 	tell(lb);
 }
 
+void loopback_tamper(struct loopback *lb, uint64_t serial)
+{
+	struct card *card = card_by_number(lb, serial);
+
+	pthread_rwlock_wrlock(&card->lock);
+	if (card->fw)
+		hsm_fw_tamper(card->fw);
+	pthread_rwlock_unlock(&card->lock);
+	tell(lb);
+}
+
 void loopback_no_driver(struct loopback *lb, bool none)
 {
 	lb->no_driver = none;
