@@ -11,8 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (GROUP, HAADM, Machine, NOT_FOUND, PAR0, PAR1, REPO, expect, expect_in, pair,
-                    refused, run_tests)
+from common import (GROUP, HAADM, Machine, NOT_FOUND, PAR0, PAR1, REFUSED, REPO, expect, expect_in,
+                    pair, refused, run_tests)
 from terminal import Terminal
 
 # More than this, and something waits for one member after the other.
@@ -308,6 +308,12 @@ def test_listgroups_of_32_members_with_3_hung():
     # The configuration as 31 times addmember would leave it
     with open(machine.config, 'w', encoding='utf-8') as f:
         json.dump(big_config(serials), f)
+    # One more than a group can have
+    more = json.loads(machine.ok('--json', 'partition', 'create', '-serial', str(cards[0]),
+                                 '--password-file', so))['serial']
+    refused(machine, REFUSED, 'hagroup', 'addmember', '-group', GROUP, '-serial', more,
+            '--password-file', so, says=[f'has {MEMBERS} members, and that is the limit',
+                                         'hagroup replace'])
     begun = time.monotonic()
     machine.ok('hagroup', 'listgroups')
     without = time.monotonic() - begun
@@ -321,8 +327,29 @@ def test_listgroups_of_32_members_with_3_hung():
         expect(f'state of {serial}', found[serial]['state'], 'down' if card in hung else 'alive')
         if card not in hung:
             expect(f'label of {serial}', found[serial]['label'], f'p{card}')
+    expect('members that hang are not compared', json.loads(out)['groups'][0]['needs_sync'], False)
     if seconds - without >= HANG_SECONDS:
         raise AssertionError(f'it waited {seconds - without:.2f} s for the hung members')
+    # Members that differ are looked at again, but not when the first look took its time.
+    give_object(machine, cards[0], serials[0])
+    begun = time.monotonic()
+    out = machine.ok('--json', 'hagroup', 'listgroups', LOOPBACK_HANG=' '.join(map(str, hung)),
+                     LOOPBACK_HANG_MS=str(HANG_SECONDS * 1000))
+    seconds = time.monotonic() - begun
+    print(f'# {seconds:.2f} s where the others differ')
+    expect('they differ', json.loads(out)['groups'][0]['needs_sync'], True)
+    if seconds - without >= HANG_SECONDS:
+        raise AssertionError(f'it waited {seconds - without:.2f} s for the hung members')
+
+
+def give_object(machine, card, serial):
+    """A Crypto Officer and an object, in one partition alone."""
+    po, first = machine.secret('po-password-2'), machine.secret('co-initial-3')
+    machine.ok('role', 'init', '-serial', serial, '-name', 'co', '--loginpw-file', po,
+               '--password-file', first)
+    machine.ok('role', 'changepw', '-serial', serial, '-name', 'co', '--oldpw-file', first,
+               '--newpw-file', machine.secret('co-password-4'))
+    machine.create_object(serial, f'of {card}')
 
 
 def big_config(serials):
