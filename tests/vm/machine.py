@@ -250,10 +250,14 @@ class Machine:
         if accel == 'tcg':
             # A busy machine may bring no tick in the time that the kernel tries the timer for.
             append += ['tsc=reliable', 'clocksource=tsc', 'no_timer_check']
+            # What the kernel finds out about its speed is wrong by any factor on a busy
+            # machine, and time with it. With icount it counts nanoseconds.
+            khz = 1000000 if self.icount else boot.counter_khz()
+            append.append(f'tsc_early_khz={khz}')
         append += shlex.split(self.append)
         words = [
             self.qemu, *boot.firmware_options(), '-nodefaults', '-no-user-config', '-no-reboot',
-            '-display', 'none', '-name', 'pciehsm-guest', '-machine', 'q35,vmport=off',
+            '-display', 'none', '-name', 'pciehsm-guest,debug-threads=on', '-machine', 'q35,vmport=off',
             # Root ports with their own (native) hot-plug, not ACPI's.
             '-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off',
             '-accel', f'tcg,thread={"single" if self.icount else "multi"}'
@@ -524,6 +528,20 @@ class Machine:
         return json.dumps({'run_dir': self.run_dir, 'qemu_pid': self.process.pid,
                            'qemu_resident_bytes': resident, 'store_bytes': stores,
                            'uptime_seconds': time.monotonic() - self.started}) + '\n'
+
+    def request_usage(self):
+        """processor seconds of each of QEMU's threads, as JSON"""
+        used = {}
+        for number in os.listdir(f'/proc/{self.process.pid}/task'):
+            try:
+                with open(f'/proc/{self.process.pid}/task/{number}/schedstat',
+                          encoding='utf-8') as f:
+                    seconds = int(f.read().split()[0]) / 1e9
+                with open(f'/proc/{self.process.pid}/task/{number}/comm', encoding='utf-8') as f:
+                    used[f'{f.read().strip()} {number}'] = seconds
+            except OSError:
+                continue            # it has ended
+        return json.dumps(used) + '\n'
 
     # --- running to the end ---
 
