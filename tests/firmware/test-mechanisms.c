@@ -6,29 +6,43 @@
  */
 #include <openssl/evp.h>
 
+#include "crypto/internal.h"
 #include "crypto/mech.h"
 #include "objects.h"
 
-/* From bad to worse: libcrypto's part in a pair check, see the Makefile */
-CK_RV __real_fw_op_once(enum pciehsm_function fn, CK_ULONG mech,
-			const struct fw_mech_params *params, struct fw_key *key,
-			const uint8_t *in, size_t in_len, const struct fw_bytes *sig,
-			uint8_t *out, size_t *out_len);
-CK_RV __wrap_fw_op_once(enum pciehsm_function fn, CK_ULONG mech,
-			const struct fw_mech_params *params, struct fw_key *key,
-			const uint8_t *in, size_t in_len, const struct fw_bytes *sig,
-			uint8_t *out, size_t *out_len);
+/* Generating pairs whose halves do not fit together: one bit of the private one is another. */
+CK_RV __real_fw_ec_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
+CK_RV __wrap_fw_ec_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
+CK_RV __real_fw_rsa_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
+CK_RV __wrap_fw_rsa_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
 
 static bool broken;
 
-CK_RV __wrap_fw_op_once(enum pciehsm_function fn, CK_ULONG mech,
-			const struct fw_mech_params *params, struct fw_key *key,
-			const uint8_t *in, size_t in_len, const struct fw_bytes *sig,
-			uint8_t *out, size_t *out_len)
+static CK_RV spoil(CK_RV rv, CK_ULONG class, CK_ULONG type, struct fw_attrs *attrs)
 {
-	if (broken && fn == PCIEHSM_FN_VERIFY)
-		return CKR_SIGNATURE_INVALID;
-	return __real_fw_op_once(fn, mech, params, key, in, in_len, sig, out, out_len);
+	struct fw_bytes value;
+	uint8_t copy[512];
+
+	if (!broken || class != CKO_PRIVATE_KEY)
+		return rv;
+	assert_true(fw_attrs_get(attrs, type, &value) && value.len && value.len <= sizeof(copy));
+	memcpy(copy, value.p, value.len);
+	copy[value.len / 2] ^= 1;
+	return fw_attrs_put(attrs, type, copy, value.len);
+}
+
+CK_RV __wrap_fw_ec_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs)
+{
+	return spoil(__real_fw_ec_to_attrs(pkey, class, attrs), class, CKA_VALUE, attrs);
+}
+
+CK_RV __wrap_fw_rsa_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs)
+{
+	CK_RV rv = __real_fw_rsa_to_attrs(pkey, class, attrs);
+
+	/* libcrypto does with one of them what it finds it can not do with the other. */
+	rv = spoil(rv, class, CKA_EXPONENT_1, attrs);
+	return spoil(rv, class, CKA_PRIVATE_EXPONENT, attrs);
 }
 
 static size_t unhex(const char *hex, uint8_t *out)
@@ -300,14 +314,14 @@ static void test_hkdf(void **state)
 	assert_memory_equal(got, want, len);
 }
 
-static unsigned long generate_ec(uint32_t n, const char *params)
+static unsigned long generate_curve(uint32_t n, uint32_t mech, const char *params)
 {
 	uint8_t der[16];
 	size_t len = unhex(params, der);
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_GENERATE_KEY_PAIR, 1);
-	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, CKM_EC_KEY_PAIR_GEN);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, mech);
 	put_ouid(&m, PCIEHSM_F_OUID, n);
 	put_ouid(&m, PCIEHSM_F_OUID2, n + 1);
 	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
@@ -315,6 +329,11 @@ static unsigned long generate_ec(uint32_t n, const char *params)
 	fwmsg_template_end(&m);
 	fwmsg_template(&m, PCIEHSM_F_TEMPLATE2);
 	return finish(&m);
+}
+
+static unsigned long generate_ec(uint32_t n, const char *params)
+{
+	return generate_curve(n, CKM_EC_KEY_PAIR_GEN, params);
 }
 
 #define P256		"06082a8648ce3d030107"
@@ -430,25 +449,62 @@ static void test_approved(void **state)
 
 /* ---- pairs ---- */
 
+static unsigned long generate_p256(uint32_t n)
+{
+	return generate_ec(n, P256);
+}
+
+static unsigned long generate_p521(uint32_t n)
+{
+	return generate_ec(n, "06052b81040023");
+}
+
+static unsigned long generate_ed25519(uint32_t n)
+{
+	return generate_curve(n, CKM_EC_EDWARDS_KEY_PAIR_GEN, "06032b6570");
+}
+
+static unsigned long generate_x25519(uint32_t n)
+{
+	return generate_curve(n, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, "06032b656e");
+}
+
+static unsigned long generate_rsa(uint32_t n)
+{
+	return card_rsa(card, CTX_CO, n, "rsa", false);
+}
+
+/* Each kind of pair has a check of its own. */
 static void test_bad_pair(void **state)
 {
+	static unsigned long (*const generate[])(uint32_t n) = {
+		generate_p256, generate_p521, generate_ed25519, generate_x25519, generate_rsa,
+	};
 	unsigned int count;
+	size_t i;
 
 	(void)state;
-	assert_ok(generate_ec(1, P256));
-	broken = true;
-	assert_rv(generate_ec(3, P256), CKR_DEVICE_ERROR);
-	broken = false;
-	assert_int_equal(count_events(card, HSM_FW_ENGINE_FAILED, 0), 1);
-	/* There is no such key, and no other one works, until the card has tested itself. */
-	assert_rv(sign(CKM_ECDSA_SHA256, 2), CKR_DEVICE_ERROR);
-	assert_rv(generate_ec(3, P256), CKR_DEVICE_ERROR);
-	assert_ok(card_find(card, CTX_CO, NULL, &count, NULL));
-	assert_int_equal(count, 2);
-	card_power_cycle(card);
-	assert_ok(card_login(card, card->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
-	assert_ok(generate_ec(3, P256));
-	assert_ok(sign(CKM_ECDSA_SHA256, 4));
+	for (i = 0; i < sizeof(generate) / sizeof(generate[0]); i++) {
+		card->events = 0;
+		assert_ok(generate_ec(1, P256));
+		assert_ok(generate[i](3));
+		broken = true;
+		assert_rv(generate[i](5), CKR_DEVICE_ERROR);
+		broken = false;
+		assert_int_equal(count_events(card, HSM_FW_ENGINE_FAILED, 0), 1);
+		/* There is no such key, and no other one works, until the card has tested itself. */
+		assert_rv(sign(CKM_ECDSA_SHA256, 2), CKR_DEVICE_ERROR);
+		assert_rv(generate[i](5), CKR_DEVICE_ERROR);
+		assert_ok(card_find(card, CTX_CO, NULL, &count, NULL));
+		assert_int_equal(count, 4);
+		card_power_cycle(card);
+		assert_ok(card_login(card, card->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+		assert_ok(generate[i](5));
+		assert_ok(generate_ec(1, P256));
+		assert_ok(sign(CKM_ECDSA_SHA256, 2));
+		hsm_fw_context_close(card->fw, CTX_CO);
+		assert_ok(card_login(card, card->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+	}
 }
 
 int main(void)

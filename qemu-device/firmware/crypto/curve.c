@@ -270,6 +270,38 @@ out:
 	return rv;
 }
 
+CK_RV fw_ec_recompute(const struct fw_attrs *pub, const struct fw_attrs *priv, CK_ULONG type)
+{
+	const struct fw_curve *curve, *other;
+	struct fw_bytes value, secret, given, made;
+	uint8_t scalar[FW_SCALAR_MAX], point[FW_POINT_MAX];
+	CK_RV rv = CKR_DEVICE_ERROR;
+
+	if (fw_ec_curve(pub, type, &curve) != CKR_OK || fw_ec_curve(priv, type, &other) != CKR_OK ||
+	    curve != other || !fw_attrs_get(pub, CKA_EC_POINT, &given) ||
+	    !fw_attrs_get(priv, CKA_VALUE, &value) ||
+	    fw_ec_secret(curve, value, scalar) != CKR_OK)
+		return CKR_DEVICE_ERROR;
+	secret.p = scalar;
+	secret.len = curve->len;
+	made.p = point;
+	made.len = fw_curve_point_len(curve);
+	given = fw_curve_point(curve, given);
+	switch (fw_ec_public(curve, secret, point)) {
+	case CKR_OK:
+		if (fw_bytes_equal(given, made))
+			rv = CKR_OK;
+		break;
+	case CKR_HOST_MEMORY:
+		rv = CKR_HOST_MEMORY;
+		break;
+	default:
+		break;
+	}
+	fw_wipe(scalar, sizeof(scalar));
+	return rv;
+}
+
 CK_RV fw_ec_put_point(struct fw_attrs *attrs, struct fw_bytes point)
 {
 	uint8_t der[3 + FW_POINT_MAX];

@@ -177,6 +177,18 @@ CK_RV fw_curve_pkey(const struct fw_curve *curve, struct fw_bytes point, struct 
 CK_RV fw_ec_public(const struct fw_curve *curve, struct fw_bytes secret,
 		   uint8_t point[FW_POINT_MAX]);
 
+/**
+ * fw_ec_recompute() - do the halves of a pair fit together?
+ * @pub:	attributes of the public key
+ * @priv:	of the private key
+ * @type:	CKK_EC or another with curves
+ *
+ * The public point is computed once more from what is stored of the private key.
+ *
+ * Return: CKR_OK; CKR_DEVICE_ERROR: they do not; CKR_HOST_MEMORY.
+ */
+CK_RV fw_ec_recompute(const struct fw_attrs *pub, const struct fw_attrs *priv, CK_ULONG type);
+
 /* ---- ML-KEM, ML-DSA, SLH-DSA (pqc.c) ---- */
 
 /**
@@ -512,6 +524,8 @@ CK_RV fw_once(const struct fw_work *w, struct fw_bytes in, const struct fw_bytes
 extern const struct fw_mech_ops fw_ecdsa_ops, fw_ecdsa_hash_ops, fw_eddsa_ops;
 /* variant: the key type */
 extern const struct fw_mech_ops fw_pqc_sign_ops;
+/* Bytes of a secret that ML-KEM shares (FIPS 203, table 3) */
+#define FW_KEM_SECRET		32
 
 /* variant of AES mechanisms: a mode, and this if PKCS#7 padding goes with it */
 #define FW_AES_PAD	0x100U

@@ -8,8 +8,6 @@
 
 /* FIPS 204 algorithm 2, FIPS 205 algorithm 22 */
 #define FW_PQC_CONTEXT_MAX	255
-/* FIPS 203 table 3 */
-#define FW_KEM_SECRET		32
 
 /* libcrypto's names of the parameters; older headers have no macros for them */
 #define FW_PARAM_CONTEXT	"context-string"
