@@ -19,6 +19,7 @@ enum wants {
 	WANTS_ECDH,
 	WANTS_HKDF,
 	WANTS_EDDSA,		/* or nothing */
+	WANTS_SIGN_CONTEXT,	/* or nothing */
 	WANTS_MAC_LEN,
 	WANTS_IV8,		/* or nothing */
 	WANTS_IV4,		/* or nothing */
@@ -56,6 +57,9 @@ static enum wants wants_of(CK_MECHANISM_TYPE type)
 		return WANTS_HKDF;
 	case CKM_EDDSA:
 		return WANTS_EDDSA;
+	case CKM_ML_DSA:
+	case CKM_SLH_DSA:
+		return WANTS_SIGN_CONTEXT;
 	case CKM_SHA_1_HMAC_GENERAL:
 	case CKM_SHA224_HMAC_GENERAL:
 	case CKM_SHA256_HMAC_GENERAL:
@@ -74,6 +78,10 @@ static enum wants wants_of(CK_MECHANISM_TYPE type)
 	case CKM_AES_KEY_WRAP_PAD:
 	case CKM_AES_KEY_WRAP_KWP:
 		return WANTS_IV4;
+	case CKM_ML_KEM_KEY_PAIR_GEN:
+	case CKM_ML_KEM:
+	case CKM_ML_DSA_KEY_PAIR_GEN:
+	case CKM_SLH_DSA_KEY_PAIR_GEN:
 	case CKM_RSA_PKCS_KEY_PAIR_GEN:
 	case CKM_RSA_X9_31_KEY_PAIR_GEN:
 	case CKM_RSA_PKCS:
@@ -278,6 +286,22 @@ static bool put_eddsa(struct pmsg_request *r, const CK_MECHANISM *mech)
 	return true;
 }
 
+static bool put_sign_context(struct pmsg_request *r, const CK_MECHANISM *mech)
+{
+	CK_SIGN_ADDITIONAL_CONTEXT p;
+
+	if (!mech->ulParameterLen)
+		return true;
+	/* FIPS 204 and 205 allow a context of 255 bytes. */
+	if (!PARAMETER(mech, &p) || p.hedgeVariant > CKH_DETERMINISTIC_REQUIRED ||
+	    p.ulContextLen > 255 || !sane(p.pContext, p.ulContextLen))
+		return false;
+	pmsg_u32(r, PCIEHSM_F_P_HEDGE, (uint32_t)p.hedgeVariant);
+	if (p.ulContextLen)
+		pmsg_bytes(r, PCIEHSM_F_P_CONTEXT, p.pContext, p.ulContextLen);
+	return true;
+}
+
 static bool put_mac_len(struct pmsg_request *r, const CK_MECHANISM *mech)
 {
 	CK_ULONG len; /* CK_MAC_GENERAL_PARAMS */
@@ -311,6 +335,8 @@ static bool put_parameter(struct pmsg_request *r, const CK_MECHANISM *mech, enum
 		return put_hkdf(r, mech);
 	case WANTS_EDDSA:
 		return put_eddsa(r, mech);
+	case WANTS_SIGN_CONTEXT:
+		return put_sign_context(r, mech);
 	case WANTS_MAC_LEN:
 		return put_mac_len(r, mech);
 	case WANTS_NOTHING:

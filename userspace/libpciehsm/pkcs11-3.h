@@ -20,6 +20,11 @@
 #define CKA_ENCAPSULATE			0x00000633UL
 #define CKA_DECAPSULATE			0x00000634UL
 #endif
+#ifndef CKA_ENCAPSULATE_TEMPLATE
+/* Templates, though without CKF_ARRAY_ATTRIBUTE */
+#define CKA_ENCAPSULATE_TEMPLATE	0x0000062aUL
+#define CKA_DECAPSULATE_TEMPLATE	0x0000062bUL
+#endif
 #ifndef CKA_UNIQUE_ID
 #define CKA_UNIQUE_ID			0x00000004UL
 #endif
@@ -33,7 +38,57 @@
 #define CKK_HKDF			0x00000042UL
 #endif
 
+#ifndef CKK_ML_KEM
+#define CKK_ML_KEM			0x00000049UL
+#define CKK_ML_DSA			0x0000004aUL
+#define CKK_SLH_DSA			0x0000004bUL
+#endif
+
+/* ---- parameter sets (3.2): of CKA_PARAMETER_SET, by type of key ---- */
+
+#ifndef CKP_ML_KEM_512
+#define CKP_ML_KEM_512			0x00000001UL
+#define CKP_ML_KEM_768			0x00000002UL
+#define CKP_ML_KEM_1024			0x00000003UL
+#endif
+#ifndef CKP_ML_DSA_44
+#define CKP_ML_DSA_44			0x00000001UL
+#define CKP_ML_DSA_65			0x00000002UL
+#define CKP_ML_DSA_87			0x00000003UL
+#endif
+#ifndef CKP_SLH_DSA_SHA2_128S
+#define CKP_SLH_DSA_SHA2_128S		0x00000001UL
+#define CKP_SLH_DSA_SHAKE_128S		0x00000002UL
+#define CKP_SLH_DSA_SHA2_128F		0x00000003UL
+#define CKP_SLH_DSA_SHAKE_128F		0x00000004UL
+#define CKP_SLH_DSA_SHA2_192S		0x00000005UL
+#define CKP_SLH_DSA_SHAKE_192S		0x00000006UL
+#define CKP_SLH_DSA_SHA2_192F		0x00000007UL
+#define CKP_SLH_DSA_SHAKE_192F		0x00000008UL
+#define CKP_SLH_DSA_SHA2_256S		0x00000009UL
+#define CKP_SLH_DSA_SHAKE_256S		0x0000000aUL
+#define CKP_SLH_DSA_SHA2_256F		0x0000000bUL
+#define CKP_SLH_DSA_SHAKE_256F		0x0000000cUL
+#endif
+
 /* ---- mechanisms ---- */
+
+#ifndef CKM_ML_KEM
+#define CKM_ML_KEM_KEY_PAIR_GEN		0x0000000fUL
+#define CKM_ML_KEM			0x00000017UL
+#endif
+#ifndef CKM_ML_DSA
+#define CKM_ML_DSA_KEY_PAIR_GEN		0x0000001cUL
+#define CKM_ML_DSA			0x0000001dUL
+#endif
+#ifndef CKM_SLH_DSA
+#define CKM_SLH_DSA_KEY_PAIR_GEN	0x0000002dUL
+#define CKM_SLH_DSA			0x0000002eUL
+#endif
+#ifndef CKF_ENCAPSULATE
+#define CKF_ENCAPSULATE			0x10000000UL
+#define CKF_DECAPSULATE			0x20000000UL
+#endif
 
 #ifndef CKM_SHA3_256
 #define CKM_SHA3_256			0x000002b0UL
@@ -120,6 +175,19 @@ typedef struct {
 	CK_ULONG		ulContextDataLen;
 	CK_BYTE			*pContextData;
 } CK_EDDSA_PARAMS;
+#endif
+
+/* ML-DSA and SLH-DSA (3.2); a mechanism without parameter stands for one of zeroes */
+#ifndef CKH_HEDGE_PREFERRED
+#define CKH_HEDGE_PREFERRED		0x00000000UL
+#define CKH_HEDGE_REQUIRED		0x00000001UL
+#define CKH_DETERMINISTIC_REQUIRED	0x00000002UL
+
+typedef struct {
+	CK_ULONG	hedgeVariant;	/* CKH_* */
+	CK_BYTE		*pContext;
+	CK_ULONG	ulContextLen;
+} CK_SIGN_ADDITIONAL_CONTEXT;
 #endif
 
 /* AES-GCM on messages: one per message */

@@ -82,6 +82,8 @@ static enum kind kind_of(CK_ATTRIBUTE_TYPE type)
 	case CKA_WRAP_TEMPLATE:
 	case CKA_UNWRAP_TEMPLATE:
 	case CKA_DERIVE_TEMPLATE:
+	case CKA_ENCAPSULATE_TEMPLATE:
+	case CKA_DECAPSULATE_TEMPLATE:
 		return KIND_TEMPLATE;
 	default:
 		return KIND_BYTES;
