@@ -13,6 +13,7 @@
 
 #include "disk.h"
 #include "faults.h"
+#include "guess.h"
 #include "machine.h"
 #include "sched.h"
 
@@ -31,6 +32,7 @@ struct card {
 	uint64_t		hung_until;
 	bool			reset_after;
 	unsigned int		one_in;
+	uint32_t		lose_op;	/* the answer to the next of these */
 	unsigned int		bad_writes;	/* one message in so many */
 	bool			power_fails;	/* with its next write */
 	char			serial[25];	/* of its partition */
@@ -205,13 +207,18 @@ static uint32_t op_of(const void *in)
 	return le32toh(((const struct pciehsm_msg *)in)->op);
 }
 
-static void count(const struct file *file, const void *in, const void *out)
+static void count(const struct file *file, const void *in, const void *out, bool lost)
 {
-	if (op_of(in) != PCIEHSM_OP_LOGIN ||
-	    le32toh(((const struct pciehsm_msg *)out)->rv) != CKR_PIN_INCORRECT)
+	const unsigned int card = (unsigned int)(file->card - cards);
+	const CK_RV rv = le32toh(((const struct pciehsm_msg *)out)->rv);
+
+	if (op_of(in) == PCIEHSM_OP_ROLE_INFO && !lost)
+		guess_told(file->process, card);
+	if (op_of(in) != PCIEHSM_OP_LOGIN || rv != CKR_PIN_INCORRECT)
 		return;
 	machine_counts.refused++;
-	sim_log("card %d: refuses a password", (int)(file->card - cards));
+	machine_counts.untold += guess_refused(file->process, card, lost);
+	sim_log("card %u: refuses a password%s", card, lost ? ", and nobody hears" : "");
 }
 
 static int lose(struct file *file, const void *in, const char *how, int err)
@@ -256,7 +263,8 @@ static void execute_unseen(struct file *file, const void *in, size_t in_len, siz
 	void *out = malloc(out_size);
 	size_t len;
 
-	execute_on(file, in, in_len, out, out_size, &len);
+	if (!execute_on(file, in, in_len, out, out_size, &len))
+		count(file, in, out, true);
 	free(out);
 }
 
@@ -307,11 +315,20 @@ static int message(struct pciehsm_transport *t, const void *in, size_t in_len, v
 		return lose(file, in, "no card", -ENODEV);
 	if (card->hung_until > sim_now())
 		return time_out(file, in, in_len, out_size, timeout_ms, outcome);
+	if (card->lose_op && card->lose_op == op_of(in)) {
+		card->lose_op = 0;
+		*outcome = PCIEHSM_OUTCOME_UNKNOWN;
+		execute_unseen(file, in, in_len, out_size);
+		return lose(file, in, "aborted, executed", -ECANCELED);
+	}
 	if (card->one_in && sim_chance(card->one_in))
 		return fault(file, in, in_len, out_size, timeout_ms, outcome);
 	resets = card->resets;
 	err = execute_on(file, in, in_len, out, out_size, out_len);
 	sim_sleep(20 + sim_random(500));
+	if (!err)
+		count(file, in, out, !card->present || card->life != file->life ||
+		      card->resets != resets);
 	if (!card->present || card->life != file->life) {
 		*outcome = PCIEHSM_OUTCOME_UNKNOWN;
 		return lose(file, in, "card has gone before it answered", -ENODEV);
@@ -321,10 +338,8 @@ static int message(struct pciehsm_transport *t, const void *in, size_t in_len, v
 		*outcome = PCIEHSM_OUTCOME_UNKNOWN;
 		return lose(file, in, "reset before it answered", -ECANCELED);
 	}
-	if (!err) {
+	if (!err)
 		*outcome = PCIEHSM_OUTCOME_DONE;
-		count(file, in, out);
-	}
 	return err;
 }
 
@@ -522,6 +537,7 @@ void machine_killed(int process)
 	for (i = 0; i < FILES_MAX; i++)
 		if (files[i].used && files[i].process == process)
 			file_close(&files[i].base);
+	guess_killed(process);
 }
 
 /* ---- setting up ---- */
@@ -627,6 +643,7 @@ void machine_start(unsigned int n)
 	memset(files, 0, FILES_MAX * sizeof(*files));
 	memset(cards, 0, sizeof(cards));
 	memset(&machine_counts, 0, sizeof(machine_counts));
+	guess_reset();
 	n_cards = n;
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/template%u", dir, i);
@@ -777,6 +794,11 @@ void machine_faulty(unsigned int n, unsigned int one_in)
 {
 	sim_log("card %u loses one message in %u", n, one_in);
 	cards[n].one_in = one_in;
+}
+
+void machine_lose_answer(unsigned int n, uint32_t op)
+{
+	cards[n].lose_op = op;
 }
 
 void machine_reinit(unsigned int n)

@@ -46,6 +46,8 @@ void machine_hang(unsigned int card, uint64_t until, bool reset);
 void machine_unhang(unsigned int card);
 /** machine_faulty() - one message of @one_in is lost in some way; 0: none */
 void machine_faulty(unsigned int card, unsigned int one_in);
+/** machine_lose_answer() - the next message of this kind is executed, and its answer lost */
+void machine_lose_answer(unsigned int card, uint32_t op);
 /** machine_bad_writes() - a write of the store fails in one message of @one_in; 0: none */
 void machine_bad_writes(unsigned int card, unsigned int one_in);
 /** machine_power_fails() - at one of its next writes, in the middle of it; then it is off */
@@ -71,8 +73,9 @@ struct pciehsm_transport *machine_direct(unsigned int card, bool officer);
 struct machine_counts {
 	uint64_t messages;
 	uint64_t lost;			/* answered with an errno */
-	/* Logins with a wrong password; not those whose answer was lost: nobody can know of them. */
-	uint64_t refused;
+	uint64_t refused;		/* logins with a wrong password, whether it was heard or not */
+	/* Of these, one more because a card that counted one could not be asked about it. */
+	uint64_t untold;
 	uint64_t bad_writes;		/* of a store that failed */
 };
 

@@ -250,13 +250,15 @@ static void print_totals(void)
 {
 	printf("# %llu runs, %llu simulated seconds, %llu calls (longest %.3f s), %llu objects,\n"
 	       "# %llu messages (%llu lost), %llu faults, %llu failed writes,\n"
-	       "# %llu cards put back to an old state, %llu processes killed\n",
+	       "# %llu cards put back to an old state, %llu processes killed,\n"
+	       "# %llu attempts more for wrong passwords on cards that could not be asked\n",
 	       (unsigned long long)totals.runs, (unsigned long long)totals.seconds,
 	       (unsigned long long)totals.calls, (double)totals.longest_us / 1e6,
 	       (unsigned long long)totals.objects, (unsigned long long)totals.messages,
 	       (unsigned long long)totals.lost, (unsigned long long)totals.faults,
 	       (unsigned long long)totals.bad_writes,
-	       (unsigned long long)totals.backs, (unsigned long long)totals.kills);
+	       (unsigned long long)totals.backs, (unsigned long long)totals.kills,
+	       (unsigned long long)totals.untold);
 }
 
 int main(int argc, char **argv)

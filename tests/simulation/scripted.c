@@ -141,6 +141,22 @@ static void replaces_member(void *arg)
 	process_stop(&p);
 }
 
+static uint32_t attempts_on(unsigned int card)
+{
+	struct pciehsm_transport *t = machine_direct(card, false);
+	struct pciehsm_role_info *list;
+	uint32_t attempts = 0;
+	size_t i, n;
+
+	CHECK_RV(pciehsm_role_info(t, &list, &n), CKR_OK);
+	for (i = 0; i < n; i++)
+		if (le32toh(list[i].role) == PCIEHSM_ROLE_CO)
+			attempts = le32toh(list[i].attempts);
+	free(list);
+	t->ops->close(t);
+	return attempts;
+}
+
 static void wrong_password(void *arg)
 {
 	uint32_t attempts = 0;
@@ -154,6 +170,34 @@ static void wrong_password(void *arg)
 	CHECK(machine_counts.refused == 1);
 	CHECK(ha_login_role(p.token) == PCIEHSM_ROLE_NONE);
 	LOGIN(&p);
+	process_stop(&p);
+}
+
+/* The one member that was asked knows what became of it; nobody else has to be. */
+static void lost_password(void *arg)
+{
+	uint32_t attempts = 0;
+	struct process p;
+
+	(void)arg;
+	process_start(&p, 1, 0);
+	machine_lose_answer(0, PCIEHSM_OP_LOGIN);
+	CHECK_RV(ha_login(p.token, PCIEHSM_ROLE_CO, WRONG_PIN, strlen(WRONG_PIN), &attempts),
+		 CKR_PIN_INCORRECT);
+	CHECK(attempts == 9);
+	CHECK(machine_counts.lost == 1);
+	CHECK(machine_counts.refused == 1);
+	CHECK_RV(ha_set_pin(p.token, PCIEHSM_ROLE_CO, WRONG_PIN, strlen(WRONG_PIN), "new password",
+			    12), CKR_PIN_INCORRECT);
+	machine_lose_answer(0, PCIEHSM_OP_ROLE_SET_PIN);
+	CHECK_RV(ha_set_pin(p.token, PCIEHSM_ROLE_CO, WRONG_PIN, strlen(WRONG_PIN), "new password",
+			    12), CKR_PIN_INCORRECT);
+	CHECK(attempts_on(0) == 7);
+	CHECK(attempts_on(1) == 10);
+	/* Of a right one the answer may be lost, too. */
+	machine_lose_answer(0, PCIEHSM_OP_LOGIN);
+	LOGIN(&p);
+	CHECK(attempts_on(0) == 10);
 	process_stop(&p);
 }
 
@@ -491,6 +535,7 @@ static const struct scripted tests[] = {
 	{ "a member is pulled out and comes back", survives_removal },
 	{ "a member is replaced under a running process", replaces_member },
 	{ "a wrong password costs one attempt on one member", wrong_password },
+	{ "nor when its answer is lost", lost_password },
 	{ "a member with another password is asked once", refused_member },
 	{ "a member that hangs is left and found again", hang },
 	{ "session objects survive their members", session_objects },

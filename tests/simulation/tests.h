@@ -81,7 +81,7 @@ extern struct random_shape shape;
 bool random_run(uint64_t seed);
 
 struct random_totals {
-	uint64_t runs, calls, objects, faults, messages, lost, kills, seconds, bad_writes, backs;
+	uint64_t runs, calls, objects, faults, messages, lost, kills, seconds, bad_writes, backs, untold;
 	uint64_t longest_us;
 };
 

@@ -544,8 +544,20 @@ void ha_work_inline(struct ha_token *token);
 bool ha_work_pending(struct ha_member *member, uint64_t now);
 /** ha_kick() - let the background thread look for work now */
 void ha_kick(struct ha *ha);
-/** ha_wait_settled() - until nobody is being brought up, or the time is over */
-void ha_wait_settled(struct ha_token *token, uint64_t deadline, bool first_only);
+/**
+ * enum ha_settled - what is waited for
+ * @HA_SETTLED_ALL:	nobody is being brought up
+ * @HA_SETTLED_FIRST:	one can be used, and nobody before it is being brought up
+ * @HA_SETTLED_ANY:	one can be used, or nobody is being brought up
+ */
+enum ha_settled {
+	HA_SETTLED_ALL,
+	HA_SETTLED_FIRST,
+	HA_SETTLED_ANY,
+};
+
+/** ha_wait_settled() - until it is so, or the time is over */
+void ha_wait_settled(struct ha_token *token, uint64_t deadline, enum ha_settled settled);
 /** ha_workers_join() - of one token, when the engine ends */
 void ha_workers_join(struct ha_token *token);
 

@@ -472,7 +472,7 @@ void ha_kick(struct ha *ha)
 		ha->env->bus->ops->wake(ha->env->bus);
 }
 
-void ha_wait_settled(struct ha_token *token, uint64_t deadline, bool first_only)
+void ha_wait_settled(struct ha_token *token, uint64_t deadline, enum ha_settled settled)
 {
 	struct ha *ha = token->ha;
 
@@ -487,10 +487,11 @@ void ha_wait_settled(struct ha_token *token, uint64_t deadline, bool first_only)
 
 			if (ha_work_pending(member, now))
 				busy = true;
-			if (member->state == HA_MEMBER_ALIVE && member->conn)
+			if (member->state == HA_MEMBER_ALIVE && member->conn &&
+			    (settled == HA_SETTLED_ANY || (settled == HA_SETTLED_FIRST && !busy)))
 				usable = true;
 		}
-		if (!busy || (first_only && usable) || now >= deadline)
+		if (!busy || usable || now >= deadline)
 			break;
 		ha_wait(ha, &token->changed, &token->lock, deadline);
 	}

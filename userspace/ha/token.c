@@ -7,6 +7,8 @@
 #include "engine.h"
 
 #define LOGIN_ROUNDS	3
+/* A member is asked about a role so often while its answers are lost. */
+#define ROLE_ASKED_MAX	3
 
 struct ha_token *ha_token_new(struct ha *ha, bool group, const char *number)
 {
@@ -281,7 +283,7 @@ void ha_token_activate(struct ha_token *token)
 		return;
 	if (ha_threaded(ha)) {
 		ha_kick(ha);
-		ha_wait_settled(token, ha_now(ha) + HA_LOGIN_WAIT, true);
+		ha_wait_settled(token, ha_now(ha) + HA_LOGIN_WAIT, HA_SETTLED_ANY);
 	} else {
 		ha_work_inline(token);
 	}
@@ -370,11 +372,60 @@ static bool asks_on(CK_RV rv)
 	       rv == CKR_PIN_LOCKED || (ha_rv_sick(rv) && rv != CKR_PIN_EXPIRED);
 }
 
+/*
+ * How many wrong passwords a role has left on a member; 0 if the card does not say. One that is
+ * not there or hangs is not asked twice.
+ */
+static CK_RV attempts_left(struct ha_conn *conn, uint32_t role, uint32_t *left)
+{
+	struct pciehsm_role_info *list;
+	size_t i, n;
+	CK_RV rv;
+	int asked;
+
+	for (asked = 0; asked < ROLE_ASKED_MAX; asked++) {
+		rv = pciehsm_role_info(conn->t, &list, &n);
+		if (!pciehsm_rv_is_transport(rv) || pciehsm_rv_gone(rv) ||
+		    rv == PCIEHSM_RV_TIMEOUT_UNKNOWN || rv == PCIEHSM_RV_TIMEOUT_NOT_EXECUTED)
+			break;
+	}
+	*left = 0;
+	if (rv != CKR_OK)
+		return pciehsm_rv_is_transport(rv) ? rv : CKR_OK;
+	for (i = 0; i < n; i++)
+		if (le32toh(list[i].role) == role)
+			*left = le32toh(list[i].attempts);
+	free(list);
+	return CKR_OK;
+}
+
+/*
+ * A password was given to a member whose answer was lost, or that answered something else. Trying
+ * it on another would cost a second attempt if it is wrong, so the member is asked what
+ * has become of its attempts: one less, and it was wrong.
+ *
+ * Return: CKR_PIN_INCORRECT, or @rv: no attempt was used up, or that can not be known
+ */
+static CK_RV was_it_wrong(struct ha_conn *conn, uint32_t role, uint32_t before, CK_RV rv,
+			  uint32_t *attempts)
+{
+	uint32_t left;
+
+	if (pciehsm_rv_is_transport(rv) ? pciehsm_rv_not_executed(rv) : !ha_rv_sick(rv))
+		return rv;
+	if (attempts_left(conn, role, &left) != CKR_OK || left >= before)
+		return rv;
+	if (attempts)
+		*attempts = left;
+	return CKR_PIN_INCORRECT;
+}
+
 /* Try the password on one member; the login is the token's if it takes it. */
 static CK_RV login_at(struct ha_conn *conn, struct ha_secret *secret, uint32_t *attempts)
 {
 	struct ha_token *token = conn->token;
 	struct ha *ha = conn->ha;
+	uint32_t before = 0;
 	CK_RV rv;
 
 	/* A reset that nobody has noticed yet, and a login of before. */
@@ -382,7 +433,11 @@ static CK_RV login_at(struct ha_conn *conn, struct ha_secret *secret, uint32_t *
 	if (rv != CKR_OK)
 		return rv;
 	ha_lock(ha, &conn->lock);
-	rv = ha_conn_login(conn, secret, false, attempts);
+	/* One that can not even tell this is not trusted with an attempt. */
+	rv = attempts_left(conn, secret->role, &before);
+	if (rv == CKR_OK)
+		rv = ha_conn_login(conn, secret, false, attempts);
+	rv = was_it_wrong(conn, secret->role, before, rv, attempts);
 	if (rv == CKR_OK) {
 		ha_lock(ha, &token->lock);
 		token->secret = ha_secret_get(secret);
@@ -431,7 +486,8 @@ static CK_RV first_login(struct ha_token *token, struct ha_secret *secret, uint3
 		if (first != CKR_OK)
 			break;
 		if (ha_threaded(ha))
-			ha_wait_settled(token, ha_now(ha) + HA_CALL_WAIT, i == 0);
+			ha_wait_settled(token, ha_now(ha) + HA_CALL_WAIT,
+					i ? HA_SETTLED_ALL : HA_SETTLED_ANY);
 		else
 			ha_work_inline(token);
 	}
@@ -455,8 +511,9 @@ CK_RV ha_login(struct ha_token *token, uint32_t role, const void *pin, size_t pi
 		ha_token_activate(token);
 	else if (!ha_threaded(ha))
 		ha_work_inline(token);
+	/* Which member decides whether a password is right is not left to chance. */
 	if (ha_threaded(ha))
-		ha_wait_settled(token, ha_now(ha) + HA_CALL_WAIT, true);
+		ha_wait_settled(token, ha_now(ha) + HA_CALL_WAIT, HA_SETTLED_FIRST);
 	secret = ha_secret_new(role, pin, pin_len);
 	if (!secret)
 		return CKR_HOST_MEMORY;
@@ -482,7 +539,7 @@ CK_RV ha_login(struct ha_token *token, uint32_t role, const void *pin, size_t pi
 	ha_unlock(ha, &token->login_lock);
 	if (rv == CKR_OK && ha_threaded(ha)) {
 		ha_kick(ha);
-		ha_wait_settled(token, ha_now(ha) + HA_LOGIN_WAIT, false);
+		ha_wait_settled(token, ha_now(ha) + HA_LOGIN_WAIT, HA_SETTLED_ALL);
 	} else if (rv == CKR_OK) {
 		ha_work_inline(token);
 	}
@@ -542,6 +599,7 @@ CK_RV ha_set_pin(struct ha_token *token, uint32_t role, const void *old_pin, siz
 	struct ha_conn *list[HA_MAX_MEMBERS];
 	struct ha_secret *fresh, *stale = NULL;
 	unsigned int i, n, changed = 0;
+	uint32_t before = 0;
 	CK_RV rv = CKR_TOKEN_NOT_PRESENT;
 
 	if (new_len < PCIEHSM_PIN_MIN || new_len > PCIEHSM_PIN_MAX || old_len > PCIEHSM_PIN_MAX)
@@ -554,8 +612,13 @@ CK_RV ha_set_pin(struct ha_token *token, uint32_t role, const void *old_pin, siz
 	ha_lock(ha, &token->login_lock);
 	n = candidates(token, list);
 	for (i = 0; i < n; i++) {
-		rv = pciehsm_role_set_pin(list[i]->t, role, old_pin, old_len, new_pin, new_len,
-					  NULL);
+		rv = changed ? CKR_OK : attempts_left(list[i], role, &before);
+		if (rv == CKR_OK)
+			rv = pciehsm_role_set_pin(list[i]->t, role, old_pin, old_len, new_pin,
+						  new_len, NULL);
+		/* Once a member has taken the old password, it is right. */
+		if (!changed)
+			rv = was_it_wrong(list[i], role, before, rv, NULL);
 		if (rv == CKR_OK) {
 			changed++;
 			continue;
