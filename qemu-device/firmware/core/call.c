@@ -51,7 +51,7 @@ bool call_step(void *opaque)
 	struct call *c = opaque;
 	uint64_t now;
 
-	if (atomic_load(&c->ctx->closing))
+	if (context_closing(c->ctx))
 		return false;
 	if (!c->queued)
 		return true;
@@ -71,9 +71,7 @@ bool call_step(void *opaque)
 static void look_up_login(struct call *c)
 {
 	c->epoch = c->part ? atomic_load(&c->part->epoch) : atomic_load(&c->fw->epoch);
-	pthread_mutex_lock(&c->ctx->lock);
-	c->role = c->ctx->epoch == c->epoch ? c->ctx->role : PCIEHSM_ROLE_NONE;
-	pthread_mutex_unlock(&c->ctx->lock);
+	c->role = context_role(c->ctx, c->epoch);
 }
 
 struct standing {
@@ -146,7 +144,6 @@ static CK_RV perform(struct call *c)
 
 static void count(struct call *c, CK_RV rv)
 {
-	atomic_fetch_add_explicit(&c->fw->commands, 1, memory_order_relaxed);
 	if (!c->part)
 		return;
 	if (rv != CKR_OK || c->out.need)

@@ -114,19 +114,20 @@ CK_RV context_holds(const struct context *ctx, uint32_t role, uint64_t epoch)
 		return CKR_DEVICE_REMOVED;
 	if (atomic_load(&ctx->part->epoch) != epoch)
 		return CKR_USER_NOT_LOGGED_IN;
-	return role == PCIEHSM_ROLE_NONE || ctx->role == role ? CKR_OK : CKR_USER_NOT_LOGGED_IN;
+	return role == PCIEHSM_ROLE_NONE || context_role(ctx, epoch) == role ?
+	       CKR_OK : CKR_USER_NOT_LOGGED_IN;
 }
 
 void context_renew(struct context *ctx, uint64_t epoch)
 {
 	pthread_mutex_lock(&ctx->lock);
-	ctx->epoch = epoch;
+	context_set_login(ctx, atomic_load(&ctx->login) & LOGIN_ROLE, epoch);
 	pthread_mutex_unlock(&ctx->lock);
 }
 
 static void end_login(struct context *ctx)
 {
-	ctx->role = PCIEHSM_ROLE_NONE;
+	context_set_login(ctx, PCIEHSM_ROLE_NONE, 0);
 	drop_operations(ctx, true, 0);
 	drop_objects(ctx, false, true, 0);
 	drop_channels(ctx);
@@ -175,6 +176,12 @@ static struct context *find(struct contexts *t, uint32_t id, uint32_t number)
 	return ctx;
 }
 
+static void enter(struct contexts *t, struct context *ctx)
+{
+	atomic_fetch_add_explicit(&ctx->users, 1, memory_order_relaxed);
+	t->entered++;
+}
+
 struct context *context_enter_known(struct contexts *t, uint32_t id, uint32_t number)
 {
 	struct context *ctx;
@@ -184,7 +191,7 @@ struct context *context_enter_known(struct contexts *t, uint32_t id, uint32_t nu
 	if (ctx && ctx->part && atomic_load(&ctx->part->gone))
 		ctx = NULL;
 	if (ctx)
-		ctx->users++;
+		enter(t, ctx);
 	pthread_mutex_unlock(&t->lock);
 	return ctx;
 }
@@ -204,7 +211,8 @@ struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
 		ctx->number = number;
 		ctx->part = part ? partition_get(part) : NULL;
 		ctx->next_channel = 1;
-		atomic_init(&ctx->closing, false);
+		atomic_init(&ctx->users, 0);
+		atomic_init(&ctx->login, PCIEHSM_ROLE_NONE);
 		pthread_mutex_init(&ctx->lock, NULL);
 		table_init(&ctx->objects);
 		ctx->kept = &t->kept;
@@ -213,17 +221,33 @@ struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
 		t->count++;
 	}
 	if (ctx)
-		ctx->users++;
+		enter(t, ctx);
 	pthread_mutex_unlock(&t->lock);
 	return ctx;
 }
 
 void context_leave(struct contexts *t, struct context *ctx)
 {
+	/*
+	 * Who closes it frees it as soon as nobody is in it: not to be looked at behind this.
+	 * What was done in it is to be seen by that one.
+	 */
+	if (atomic_fetch_sub_explicit(&ctx->users, 1, memory_order_acq_rel) !=
+	    (CONTEXT_CLOSING | 1))
+		return;
 	pthread_mutex_lock(&t->lock);
-	if (--ctx->users == 0 && atomic_load(&ctx->closing))
-		pthread_cond_broadcast(&t->idle);
+	pthread_cond_broadcast(&t->idle);
 	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t contexts_entered(struct contexts *t)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&t->lock);
+	count = t->entered;
+	pthread_mutex_unlock(&t->lock);
+	return count;
 }
 
 void contexts_close(struct contexts *t, uint32_t id)
@@ -243,13 +267,13 @@ void contexts_close(struct contexts *t, uint32_t id)
 			t->count--;
 			ctx->next = closed;
 			closed = ctx;
-			atomic_store(&ctx->closing, true);
+			atomic_fetch_or(&ctx->users, CONTEXT_CLOSING);
 		}
 		if (id)
 			break;
 	}
 	for (ctx = closed; ctx; ctx = ctx->next)
-		while (ctx->users)
+		while (atomic_load_explicit(&ctx->users, memory_order_acquire) != CONTEXT_CLOSING)
 			pthread_cond_wait(&t->idle, &t->lock);
 	pthread_mutex_unlock(&t->lock);
 	while ((ctx = closed)) {
@@ -274,7 +298,7 @@ void contexts_purge(struct contexts *t, const struct partition *part, const stru
 			table_clear(&ctx->objects);
 			context_charge(ctx);
 			if (ctx != keep)
-				ctx->role = PCIEHSM_ROLE_NONE;
+				context_set_login(ctx, PCIEHSM_ROLE_NONE, 0);
 			pthread_mutex_unlock(&ctx->lock);
 		}
 	pthread_mutex_unlock(&t->lock);
@@ -292,7 +316,7 @@ void contexts_end_role(struct contexts *t, const struct partition *part, uint32_
 			if (ctx->part != part || ctx == keep)
 				continue;
 			pthread_mutex_lock(&ctx->lock);
-			if (ctx->role == role)
+			if ((atomic_load(&ctx->login) & LOGIN_ROLE) == role)
 				end_login(ctx);
 			pthread_mutex_unlock(&ctx->lock);
 		}

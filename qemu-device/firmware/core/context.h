@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <pciehsm/fw.h>
+
 #include "crypto/mech.h"
 #include "objects/table.h"
 
@@ -58,12 +60,13 @@ struct operation {
  * @next:	in the table's chain
  * @id:		the front end's number
  * @number:	of the partition, 0 for the HSM
- * @users:	messages that are being worked on; under the table's lock
- * @closing:	it has left the table; what runs long gives up
+ * @users:	messages that are being worked on. Entering is done under the table's lock,
+ *		leaving without. CONTEXT_CLOSING: it has left the table; what runs long
+ *		gives up, and who leaves last says so
  * @lock:	of all below
  * @part:	the partition, referenced; NULL for the HSM
- * @role:	who is logged in
- * @epoch:	of the roles when that was
+ * @login:	who is logged in and the epoch of the roles when that was, in one, so that it
+ *		can be looked at without the lock; see context_role()
  * @objects:	session objects
  * @kept:	see struct contexts
  * @charged:	the objects' part of that
@@ -77,12 +80,10 @@ struct context {
 	struct context		*next;
 	uint32_t		id;
 	uint32_t		number;
-	unsigned int		users;
-	atomic_bool		closing;
+	atomic_uint		users;
 	pthread_mutex_t		lock;
 	struct partition	*part;
-	uint32_t		role;
-	uint64_t		epoch;
+	atomic_uint_fast64_t	login;
 	struct table		objects;
 	atomic_uint_fast64_t	*kept;
 	uint64_t		charged;
@@ -93,16 +94,46 @@ struct context {
 	uint32_t		next_channel;
 };
 
+#define CONTEXT_CLOSING		(1U << 31)
+
+/* Roles are below 16; epochs are counted, so they fit above. */
+#define LOGIN_ROLE_BITS		4
+#define LOGIN_ROLE		((1U << LOGIN_ROLE_BITS) - 1)
+
+/** context_role() - who is logged in, of the epoch that holds now; may change any time */
+static inline uint32_t context_role(const struct context *ctx, uint64_t epoch)
+{
+	uint64_t login = atomic_load_explicit(&ctx->login, memory_order_acquire);
+
+	return login >> LOGIN_ROLE_BITS == epoch ? (uint32_t)login & LOGIN_ROLE :
+						   PCIEHSM_ROLE_NONE;
+}
+
+/** context_set_login() - with the lock held: so it is from now on */
+static inline void context_set_login(struct context *ctx, uint32_t role, uint64_t epoch)
+{
+	atomic_store_explicit(&ctx->login, epoch << LOGIN_ROLE_BITS | role,
+			      memory_order_release);
+}
+
+/** context_closing() - is the context about to go? */
+static inline bool context_closing(const struct context *ctx)
+{
+	return atomic_load_explicit(&ctx->users, memory_order_relaxed) & CONTEXT_CLOSING;
+}
+
 #define CONTEXT_BUCKETS		1024
 
 /**
  * struct contexts - the table of all
  * @lock:	of the table
  * @kept:	bytes that all of them keep, at most about CONTEXTS_MAX_BYTES
+ * @entered:	how many messages there were; under the lock, which each takes anyway
  */
 struct contexts {
 	atomic_uint_fast64_t	kept;
 	pthread_mutex_t		lock;
+	uint64_t		entered;
 	pthread_cond_t		idle;	/* a closing context has no users any more */
 	unsigned int		count;
 	unsigned int		max;
@@ -128,6 +159,9 @@ struct context *context_enter(struct contexts *t, uint32_t id, uint32_t number,
 struct context *context_enter_known(struct contexts *t, uint32_t id, uint32_t number);
 
 void context_leave(struct contexts *t, struct context *ctx);
+
+/** contexts_entered() - how many messages were worked on */
+uint64_t contexts_entered(struct contexts *t);
 
 /** contexts_close() - end the contexts with this number (0: all); waits for their users */
 void contexts_close(struct contexts *t, uint32_t id);

@@ -53,7 +53,6 @@
  * @hsm:		the HSM's state
  * @partitions:		by index - 1; each one referenced
  * @allowed:		a bit for each policy of the HSM that is not 0: looked at by many, with no lock
- * @commands:		messages worked on since it was switched on
  * @epoch:		grows when the HSM's roles are destroyed: earlier logins are void
  * @started_at:		when the card was switched on, ms
  * @audit:		the audit log
@@ -77,7 +76,6 @@ struct hsm_fw {
 	atomic_bool		tampered;
 	atomic_bool		failed;
 	atomic_uint_fast64_t	allowed;
-	atomic_uint_fast64_t	commands;
 	atomic_uint_fast64_t	epoch;
 	uint64_t		auditor_locked_at;
 	uint64_t		started_at;

@@ -61,7 +61,6 @@ static struct hsm_fw *make(const struct hsm_fw_config *config)
 	atomic_init(&fw->tampered, false);
 	atomic_init(&fw->allowed, 0);
 	atomic_init(&fw->failed, false);
-	atomic_init(&fw->commands, 0);
 	atomic_init(&fw->epoch, 1);
 	contexts_init(&fw->contexts, fw->config.max_contexts);
 	audit_init(fw);
@@ -265,7 +264,7 @@ void hsm_fw_info(struct hsm_fw *fw, struct hsm_fw_info *info)
 	info->max_partitions = fw->config.max_partitions;
 	info->max_contexts = fw->config.max_contexts;
 	info->max_msg = PCIEHSM_MSG_MAX;
-	info->commands = atomic_load(&fw->commands);
+	info->commands = contexts_entered(&fw->contexts);
 	pthread_rwlock_rdlock(&fw->lock);
 	memcpy(info->label, fw->hsm.label, sizeof(info->label));
 	info->power_on = fw->hsm.power_on;

@@ -306,15 +306,10 @@ static void describe(const struct call *c, uint8_t *line)
 	}
 }
 
-CK_RV audit_call(struct call *c, uint32_t role, CK_RV rv)
+static CK_RV write_call(struct call *c, uint32_t role, CK_RV rv, uint32_t what)
 {
-	uint32_t wanted = atomic_load_explicit(&c->fw->audit.wanted, memory_order_relaxed);
 	uint8_t line[LINE_LEN] = { 0 };
-	uint32_t what = category(c);
 
-	if (!(what & (wanted | ALWAYS)) &&
-	    !(what && rv != CKR_OK && (wanted & PCIEHSM_AUDIT_LOG_FAILED)))
-		return CKR_OK;
 	wire_put32(line + 24, c->part ? c->part->number : 0);
 	wire_put32(line + 28, c->ctx->id);
 	wire_put32(line + 32, c->spec->op);
@@ -323,6 +318,17 @@ CK_RV audit_call(struct call *c, uint32_t role, CK_RV rv)
 	describe(c, line);
 	return write_line(c->fw, line, !(what & ALWAYS) && !is_auditor(c)) == CKR_OK ?
 	       CKR_OK : CKR_DEVICE_ERROR;
+}
+
+CK_RV audit_call(struct call *c, uint32_t role, CK_RV rv)
+{
+	uint32_t wanted = atomic_load_explicit(&c->fw->audit.wanted, memory_order_relaxed);
+	uint32_t what = category(c);
+
+	if (!(what & (wanted | ALWAYS)) &&
+	    !(what && rv != CKR_OK && (wanted & PCIEHSM_AUDIT_LOG_FAILED)))
+		return CKR_OK;
+	return write_call(c, role, rv, what);
 }
 
 /* ---- the Auditor's commands ---- */

@@ -267,15 +267,14 @@ static uint64_t epoch_of(struct call *c)
 static CK_RV set_login(struct call *c, uint32_t role)
 {
 	CK_RV rv = CKR_OK;
+	uint32_t who;
 
 	pthread_mutex_lock(&c->ctx->lock);
-	if (c->ctx->role != PCIEHSM_ROLE_NONE && c->ctx->epoch == c->epoch)
-		rv = c->ctx->role == role ? CKR_USER_ALREADY_LOGGED_IN :
-					    CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
-	else {
-		c->ctx->role = role;
-		c->ctx->epoch = c->epoch;
-	}
+	who = context_role(c->ctx, c->epoch);
+	if (who == PCIEHSM_ROLE_NONE)
+		context_set_login(c->ctx, role, c->epoch);
+	else
+		rv = who == role ? CKR_USER_ALREADY_LOGGED_IN : CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
 	pthread_mutex_unlock(&c->ctx->lock);
 	return rv;
 }

@@ -45,7 +45,7 @@ struct field {
  * @there:	by message_place() of an id, a bit: the field is there
  * @place:	by the same, for those: index into @fields. Every handler asks for several
  *		fields by their ids.
- * @fields:	in the order of the message
+ * @fields:	in the order of the message; the last one is room to read what is refused
  */
 struct message {
 	uint32_t	op;
@@ -53,15 +53,18 @@ struct message {
 	unsigned int	count;
 	uint64_t	there[MESSAGE_GROUPS];
 	uint8_t		place[MESSAGE_PLACES];
-	struct field	fields[MESSAGE_MAX_FIELDS];
+	struct field	fields[MESSAGE_MAX_FIELDS + 1];
 };
 
-/** message_place() - where a field of that id is noted; MESSAGE_PLACES: no field has such an id */
+/* Where a field of that id is noted, if it is one of those */
+#define MESSAGE_PLACE(id)	(((id) >> 8) * 64U + ((id) >> 2 & 0x20U) + ((id) & 0x1fU))
+
+/** message_place() - the same; MESSAGE_PLACES: no field has such an id */
 static inline unsigned int message_place(uint16_t id)
 {
 	if (id >= MESSAGE_GROUPS << 8 || id & 0x60)
 		return MESSAGE_PLACES;
-	return (id >> 8) * 64U + (id >> 2 & 0x20) + (id & 0x1f);
+	return MESSAGE_PLACE(id);
 }
 
 /* The fields that an operation takes: ids with these marks, ended by 0. */

@@ -9,6 +9,7 @@
 #include "message/text.h"
 #include "message/wire.h"
 
+/* From KIND_TEXT on there is more to look at than the length. */
 enum kind {
 	KIND_BYTES,
 	KIND_U32,
@@ -18,116 +19,105 @@ enum kind {
 	KIND_TEMPLATE,
 };
 
-/* What each field of a request may look like, whatever the operation; by its id. */
+/* What each field of a request may look like, whatever the operation; by its place. */
 static const struct shape {
 	bool		known;
 	uint8_t		kind;
 	uint32_t	min;
 	uint32_t	max;
-} shapes[] = {
-	[PCIEHSM_F_FLAGS] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_LEN] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_LIMIT] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_CURSOR] = { true, KIND_U64, 8, 8 },
-	[PCIEHSM_F_DATA] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_SEED] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_LABEL] = { true, KIND_TEXT, 1, 32 },
-	[PCIEHSM_F_SERIAL] = { true, KIND_TEXT, 1, 24 },
-	[PCIEHSM_F_NUMBER] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_SIZE] = { true, KIND_U64, 8, 8 },
-	[PCIEHSM_F_ROLE] = { true, KIND_U32, 4, 4 },
+} shapes[MESSAGE_PLACES] = {
+	[MESSAGE_PLACE(PCIEHSM_F_FLAGS)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_LEN)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_LIMIT)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_CURSOR)] = { true, KIND_U64, 8, 8 },
+	[MESSAGE_PLACE(PCIEHSM_F_DATA)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_SEED)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_LABEL)] = { true, KIND_TEXT, 1, 32 },
+	[MESSAGE_PLACE(PCIEHSM_F_SERIAL)] = { true, KIND_TEXT, 1, 24 },
+	[MESSAGE_PLACE(PCIEHSM_F_NUMBER)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_SIZE)] = { true, KIND_U64, 8, 8 },
+	[MESSAGE_PLACE(PCIEHSM_F_ROLE)] = { true, KIND_U32, 4, 4 },
 	/*
 	 * A password of a bad length has a code of its own (CKR_PIN_LEN_RANGE),
 	 * so the field itself may have any.
 	 */
-	[PCIEHSM_F_PIN] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_NEW_PIN] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_DOMAIN] = { true, KIND_BYTES, 1, PCIEHSM_DOMAIN_MAX },
-	[PCIEHSM_F_POLICY] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_VALUE] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_OUID] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	[PCIEHSM_F_OUID2] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	[PCIEHSM_F_OBJECT] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	[PCIEHSM_F_KEY] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	[PCIEHSM_F_OUIDS] = { true, KIND_OUIDS, PCIEHSM_OUID_LEN, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_TEMPLATE] = { true, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_TEMPLATE2] = { true, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_COUNTER] = { true, KIND_U64, 8, 8 },
-	[PCIEHSM_F_FUNCTION] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_MECHANISM] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_SIGNATURE] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_IV] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_AAD] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_TAG_BITS] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_COUNTER_BITS] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_HASH] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_MGF] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_SALT_LEN] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_SOURCE] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_KDF] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_SHARED] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_PUBLIC] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_SALT] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_SALT_KEY] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
-	[PCIEHSM_F_P_INFO] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_HKDF] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_MAC_LEN] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_CONTEXT] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_P_PREHASH] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_P_HEDGE] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_SEQ] = { true, KIND_U64, 8, 8 },
-	[PCIEHSM_F_SERIALS] = { true, KIND_BYTES, 0, 8 * PCIEHSM_PEERS_MAX },
-	[PCIEHSM_F_NONCE] = { true, KIND_BYTES, 8, 64 },
-	[PCIEHSM_F_AUDIT_MASK] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_CHANNEL] = { true, KIND_U32, 4, 4 },
-	[PCIEHSM_F_OFFER] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
-	[PCIEHSM_F_HELLO] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_PIN)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_NEW_PIN)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_DOMAIN)] = { true, KIND_BYTES, 1, PCIEHSM_DOMAIN_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_POLICY)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_VALUE)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_OUID)] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[MESSAGE_PLACE(PCIEHSM_F_OUID2)] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[MESSAGE_PLACE(PCIEHSM_F_OBJECT)] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[MESSAGE_PLACE(PCIEHSM_F_KEY)] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[MESSAGE_PLACE(PCIEHSM_F_OUIDS)] = { true, KIND_OUIDS, PCIEHSM_OUID_LEN, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_TEMPLATE)] = { true, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_TEMPLATE2)] = { true, KIND_TEMPLATE, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_COUNTER)] = { true, KIND_U64, 8, 8 },
+	[MESSAGE_PLACE(PCIEHSM_F_FUNCTION)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_MECHANISM)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_SIGNATURE)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_IV)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_AAD)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_TAG_BITS)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_COUNTER_BITS)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_HASH)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_MGF)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_SALT_LEN)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_SOURCE)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_KDF)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_SHARED)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_PUBLIC)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_SALT)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_SALT_KEY)] = { true, KIND_BYTES, PCIEHSM_OUID_LEN, PCIEHSM_OUID_LEN },
+	[MESSAGE_PLACE(PCIEHSM_F_P_INFO)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_HKDF)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_MAC_LEN)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_CONTEXT)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_P_PREHASH)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_P_HEDGE)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_SEQ)] = { true, KIND_U64, 8, 8 },
+	[MESSAGE_PLACE(PCIEHSM_F_SERIALS)] = { true, KIND_BYTES, 0, 8 * PCIEHSM_PEERS_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_NONCE)] = { true, KIND_BYTES, 8, 64 },
+	[MESSAGE_PLACE(PCIEHSM_F_AUDIT_MASK)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_CHANNEL)] = { true, KIND_U32, 4, 4 },
+	[MESSAGE_PLACE(PCIEHSM_F_OFFER)] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_HELLO)] = { true, KIND_BYTES, 1, PCIEHSM_MSG_MAX },
 	/* Empty: a batch in which nothing could be exported. */
-	[PCIEHSM_F_BLOB] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
+	[MESSAGE_PLACE(PCIEHSM_F_BLOB)] = { true, KIND_BYTES, 0, PCIEHSM_MSG_MAX },
 };
 
-static bool fits(const struct field *f)
+static bool fits(const struct field *f, const struct shape *s)
 {
-	const struct shape *s;
-
-	if (f->id >= sizeof(shapes) / sizeof(shapes[0]))
-		return false;
-	s = &shapes[f->id];
 	if (!s->known || f->len < s->min || f->len > s->max)
 		return false;
+	if (s->kind < KIND_TEXT)
+		return true;
 	switch (s->kind) {
 	case KIND_TEXT:
 		return text_valid(f->data, f->len);
 	case KIND_OUIDS:
 		return f->len % PCIEHSM_OUID_LEN == 0;
-	case KIND_TEMPLATE:
-		return template_valid(f->data, f->len);
 	default:
-		return true;
+		return template_valid(f->data, f->len);
 	}
 }
 
-static bool zero(const uint8_t *p, size_t len)
-{
-	uint8_t all = 0;
-
-	while (len--)
-		all |= *p++;
-	return all == 0;
-}
-
-int field_next(struct field_iter *it, struct field *field)
+static inline int next(struct field_iter *it, struct field *field)
 {
 	size_t left = (size_t)(it->end - it->p);
 	size_t padded;
+	uint64_t head;
 
 	if (left == 0)
 		return 0;
 	if (left < sizeof(struct pciehsm_field))
 		return -1;
-	field->id = wire_get16(it->p);
-	field->len = wire_get32(it->p + 4);
-	if (wire_get16(it->p + 2) != 0)
+	/* id, reserved, len: 16, 16 and 32 bits */
+	head = wire_get64(it->p);
+	field->id = (uint16_t)head;
+	field->len = (uint32_t)(head >> 32);
+	if (head & 0xffff0000U)
 		return -1;
 	left -= sizeof(struct pciehsm_field);
 	/* Compared before it is padded: the sum can not wrap. */
@@ -137,10 +127,16 @@ int field_next(struct field_iter *it, struct field *field)
 	if (padded > left)
 		return -1;
 	field->data = it->p + sizeof(struct pciehsm_field);
-	if (padded != field->len && !zero(field->data + field->len, padded - field->len))
-		return -1;
 	it->p = field->data + padded;
+	/* What the last 8 bytes have behind the data is to be zero. */
+	if (padded != field->len && wire_get64(it->p - 8) >> (field->len & 7) * 8)
+		return -1;
 	return 1;
+}
+
+int field_next(struct field_iter *it, struct field *field)
+{
+	return next(it, field);
 }
 
 bool message_header_valid(const void *data, size_t len)
@@ -180,7 +176,8 @@ CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
 {
 	struct field_iter it = { data + sizeof(struct pciehsm_msg), data + len };
 	unsigned int place, i;
-	struct field f;
+	struct field *f;
+	uint64_t bit;
 	int rc;
 
 	msg->op = wire_get32(data + offsetof(struct pciehsm_msg, op));
@@ -189,15 +186,17 @@ CK_RV message_parse(struct message *msg, const uint8_t *data, size_t len,
 	memset(msg->there, 0, sizeof(msg->there));
 	if (wire_get32(data + offsetof(struct pciehsm_msg, rv)) != 0)
 		return CKR_ARGUMENTS_BAD;
-	while ((rc = field_next(&it, &f)) > 0) {
-		place = message_place(f.id);
-		if (place == MESSAGE_PLACES || message_is_there(msg, place) ||
-		    !(takes->may[place / 64] >> place % 64 & 1) || !fits(&f) ||
-		    msg->count == MESSAGE_MAX_FIELDS)
+	/* Each is read into the place that it stays in, if it is good. */
+	while (f = &msg->fields[msg->count], (rc = next(&it, f)) > 0) {
+		place = message_place(f->id);
+		if (place == MESSAGE_PLACES || msg->count == MESSAGE_MAX_FIELDS)
 			return CKR_ARGUMENTS_BAD;
-		msg->there[place / 64] |= 1ULL << place % 64;
-		msg->place[place] = (uint8_t)msg->count;
-		msg->fields[msg->count++] = f;
+		bit = 1ULL << place % 64;
+		if (!(takes->may[place / 64] & ~msg->there[place / 64] & bit) ||
+		    !fits(f, &shapes[place]))
+			return CKR_ARGUMENTS_BAD;
+		msg->there[place / 64] |= bit;
+		msg->place[place] = (uint8_t)msg->count++;
 	}
 	if (rc < 0)
 		return CKR_ARGUMENTS_BAD;
