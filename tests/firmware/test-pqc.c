@@ -15,6 +15,8 @@
 #define SLH_DSA_GEN	0x2d
 #define SLH_DSA		0x2e
 #define PARAMETER_SET	0x61d
+#define ENCAPSULATE_TEMPLATE	0x62a
+#define DECAPSULATE_TEMPLATE	0x62b
 #define ENCAPSULATE	0x633
 #define DECAPSULATE	0x634
 #define SEED		0x637
@@ -195,6 +197,77 @@ static void test_encapsulate(void **state)
 	assert_rv(has(3, CKA_LABEL), CKR_OBJECT_HANDLE_INVALID);
 }
 
+/* An attribute that is a template: of keys that have this label and, if wanted, VALUE_LEN */
+static void put_label_template(struct fwmsg *m, uint32_t type, const char *label, bool length)
+{
+	struct fwmsg inner;
+	const struct pciehsm_field *f;
+
+	fwmsg_begin(&inner, PCIEHSM_OP_OBJECT_CREATE, 0);
+	fwmsg_template(&inner, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr(&inner, CKA_LABEL, label, strlen(label));
+	if (length)
+		fwmsg_attr_ulong(&inner, CKA_VALUE_LEN, 32);
+	fwmsg_template_end(&inner);
+	f = (const struct pciehsm_field *)((const uint8_t *)inner.in +
+					   sizeof(struct pciehsm_msg));
+	fwmsg_attr(m, type, f + 1, f->len);
+	fwmsg_free(&inner);
+}
+
+static unsigned long labelled(struct fwmsg *m, const char *label)
+{
+	fwmsg_template(m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr_ulong(m, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+	if (label)
+		fwmsg_attr(m, CKA_LABEL, label, strlen(label));
+	return finish(m);
+}
+
+/* PKCS#11 3.2: a public key has a template that must match, a private one that is applied. */
+static void test_templates(void **state)
+{
+	uint8_t sealed[KEM_CIPHERTEXT], value[16];
+	size_t len = sizeof(value);
+	struct fwmsg m;
+	bool data;
+
+	(void)state;
+	if (!present())
+		skip();
+	fwmsg_begin(&m, PCIEHSM_OP_GENERATE_KEY_PAIR, 1);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, ML_KEM_GEN);
+	put_ouid(&m, PCIEHSM_F_OUID, KEM);
+	put_ouid(&m, PCIEHSM_F_OUID2, KEM + 1);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr_ulong(&m, PARAMETER_SET, 2);
+	put_label_template(&m, ENCAPSULATE_TEMPLATE, "from here", true);
+	fwmsg_template_end(&m);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE2);
+	put_label_template(&m, DECAPSULATE_TEMPLATE, "to here", false);
+	assert_ok(finish(&m));
+
+	assert_rv(encapsulate(KEM, 1, sealed, 0, &data), CKR_TEMPLATE_INCONSISTENT);
+	begin(&m, PCIEHSM_OP_ENCAPSULATE, KEM, 1);
+	assert_rv(labelled(&m, "elsewhere"), CKR_TEMPLATE_INCONSISTENT);
+	assert_rv(has(1, CKA_LABEL), CKR_OBJECT_HANDLE_INVALID);
+	begin(&m, PCIEHSM_OP_ENCAPSULATE, KEM, 1);
+	assert_ok(labelled(&m, "from here"));
+
+	/* Any ciphertext gives a secret. */
+	memset(sealed, 0x5a, sizeof(sealed));
+	begin(&m, PCIEHSM_OP_DECAPSULATE, KEM + 1, 2);
+	fwmsg_bytes(&m, PCIEHSM_F_DATA, sealed, sizeof(sealed));
+	assert_rv(labelled(&m, "elsewhere"), CKR_TEMPLATE_INCONSISTENT);
+	assert_rv(has(2, CKA_LABEL), CKR_OBJECT_HANDLE_INVALID);
+	begin(&m, PCIEHSM_OP_DECAPSULATE, KEM + 1, 2);
+	fwmsg_bytes(&m, PCIEHSM_F_DATA, sealed, sizeof(sealed));
+	assert_ok(labelled(&m, NULL));
+	assert_ok(card_get(card, CTX_CO, 2, CKA_LABEL, value, &len));
+	assert_int_equal(len, 7);
+	assert_memory_equal(value, "to here", 7);
+}
+
 static unsigned long sign(uint32_t mech, uint32_t key, uint32_t hedge, uint8_t *sig, size_t *len)
 {
 	const uint8_t *p;
@@ -276,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_encapsulate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_templates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sign, setup, teardown),
 	};
 

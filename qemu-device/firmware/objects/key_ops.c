@@ -395,16 +395,30 @@ static CK_RV finish_shared(struct making *m)
 	return rv;
 }
 
-static CK_RV shared_template(struct call *c, struct making *m)
+static CK_RV shared_template(struct call *c, struct making *m, struct use *u)
 {
 	CK_RV rv;
 
 	rv = template_of(c, PCIEHSM_F_TEMPLATE, &m->attrs[0]);
+	/* Private keys have this one, public ones the other: PKCS#11 3.2, 4.9 and 4.8 */
+	if (rv == CKR_OK)
+		rv = impose(u->object, CKA_DECAPSULATE_TEMPLATE, &m->attrs[0]);
 	if (rv == CKR_OK)
 		rv = make_set_check_value_aside(m);
 	if (rv == CKR_OK)
 		rv = complete_template(m, &m->attrs[0], CKO_SECRET_KEY);
 	return rv;
+}
+
+/* CKA_ENCAPSULATE_TEMPLATE prescribes nothing: what does not match it is not made. */
+static CK_RV check_encapsulated(const struct use *u, const struct fw_attrs *attrs)
+{
+	struct fw_bytes template;
+
+	if (!fw_attrs_get(&u->object->attrs, CKA_ENCAPSULATE_TEMPLATE, &template) ||
+	    rules_match(attrs, template.p, template.len))
+		return CKR_OK;
+	return CKR_TEMPLATE_INCONSISTENT;
 }
 
 static CK_RV encapsulate(struct call *c, struct making *m, struct use *u)
@@ -413,7 +427,7 @@ static CK_RV encapsulate(struct call *c, struct making *m, struct use *u)
 	size_t len = 0;
 	CK_RV rv;
 
-	rv = shared_template(c, m);
+	rv = shared_template(c, m, u);
 	if (rv == CKR_OK)
 		rv = fw_encapsulate(u->mech, &u->params, u->key, NULL, NULL, &len);
 	/* Room for all of the answer, before a secret is made that nobody could be told */
@@ -424,6 +438,8 @@ static CK_RV encapsulate(struct call *c, struct making *m, struct use *u)
 		rv = out ? fw_encapsulate(u->mech, &u->params, u->key, &m->attrs[0], out, &len) :
 			   CKR_HOST_MEMORY;
 	}
+	if (rv == CKR_OK)
+		rv = check_encapsulated(u, &m->attrs[0]);
 	if (rv == CKR_OK)
 		rv = finish_shared(m);
 	/* If it was there already, this ciphertext is not its. */
@@ -444,7 +460,7 @@ static CK_RV decapsulate(struct call *c, struct making *m, struct use *u)
 	struct fw_bytes in;
 	CK_RV rv;
 
-	rv = shared_template(c, m);
+	rv = shared_template(c, m, u);
 	in.p = message_bytes(&c->in, PCIEHSM_F_DATA, &in.len);
 	if (rv == CKR_OK)
 		rv = fw_decapsulate(u->mech, &u->params, u->key, in.p, in.len, &m->attrs[0]);

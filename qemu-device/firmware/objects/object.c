@@ -36,6 +36,7 @@ static const struct {
 
 static const uint32_t restrictions[] = {
 	CKA_ALLOWED_MECHANISMS, CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE,
+	CKA_ENCAPSULATE_TEMPLATE, CKA_DECAPSULATE_TEMPLATE,
 };
 
 struct object *object_new(const uint8_t ouid[PCIEHSM_OUID_LEN], const struct version *version,
