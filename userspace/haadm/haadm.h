@@ -301,6 +301,9 @@ bool can_ask(struct app *app);
  * @text:	what is going to happen
  */
 enum status confirm(struct app *app, const struct args *args, const char *text);
+/** choose_contents() - the same with 'copy', 'remove' or 'quit'; -force is 'copy' */
+enum status choose_contents(struct app *app, const struct args *args, const char *text,
+			    bool *remove);
 
 /* ---- slots and contexts ---- */
 
@@ -512,13 +515,18 @@ enum status edit_add(struct edit *edit, struct ha_config *config);
 /** edit_remove() - take it out of the group */
 enum status edit_remove(struct edit *edit, struct ha_config *config);
 /**
- * ask_about_contents() - confirm that what a new member brings along becomes the group's
+ * ask_about_contents() - is what a new member brings along to become the group's?
+ * @label:	NULL: it founds a group
+ * @remove:	out: what the group does not have is to go first, by remove_contents()
  *
  * Its objects do, and its deletions, which may be of objects that the group still has. A
  * member that comes back brings nothing new, and nothing is asked.
  */
 enum status ask_about_contents(struct app *app, const struct args *args, const char *label,
-			       const char *serial);
+			       const char *serial, bool *remove);
+/** remove_contents() - destroy the objects of a partition that the group does not have */
+enum status remove_contents(struct app *app, const char *label, const char *serial,
+			    const struct secret *secret);
 /** put_member() - names of the group and the member, for JSON */
 void put_member(const struct edit *edit);
 /** ha_config_usable() - is the configuration file good? Says what is wrong if not. */

@@ -224,46 +224,6 @@ enum status try_edit(struct edit *edit)
 	return st;
 }
 
-/* Does a live member of the group hold exactly this? */
-static bool group_holds(struct app *app, const char *label, const uint8_t *digest)
-{
-	struct ha_group_status *status = malloc(sizeof(*status));
-	bool holds = false;
-	unsigned int i;
-
-	if (status && !look_at_group(app, label, status))
-		for (i = 0; i < status->n_members; i++)
-			holds |= status->members[i].state != HA_MEMBER_DOWN &&
-				 !memcmp(status->members[i].digest, digest, PCIEHSM_DIGEST_LEN);
-	free(status);
-	return holds;
-}
-
-enum status ask_about_contents(struct app *app, const struct args *args, const char *label,
-			       const char *serial)
-{
-	struct pciehsm_digest_info digest;
-	struct context *context;
-	char text[400];
-	enum status st;
-	CK_RV rv;
-
-	st = context_get(app, serial, &context);
-	if (st)
-		return st;
-	rv = pciehsm_digest(context->transport, &digest);
-	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", serial);
-	if ((!digest.objects && !digest.tombstones) || group_holds(app, label, digest.digest))
-		return ST_OK;
-	snprintf(text, sizeof(text),
-		 "Partition %s is not empty. Its %" PRIu32 " objects will become the group's, and "
-		 "its record of %" PRIu32 " deletions will be applied to the group. To have it "
-		 "join empty, initialize it first (partition init).", serial,
-		 digest.objects, digest.tombstones);
-	return confirm(app, args, text);
-}
-
 CK_RV admit_member(struct app *app, const char *group, const char *serial,
 		   const struct secret *secret, char *error, size_t size)
 {
@@ -326,6 +286,7 @@ enum status cmd_ha_creategroup(struct app *app, struct args *args)
 	struct edit edit = { .app = app, .apply = apply_create, .label = arg_text(args, "label") };
 	struct secret secret;
 	struct ha_slot slot;
+	bool remove = false;
 	enum status st;
 
 	st = target_member(app, args, &slot);
@@ -333,12 +294,17 @@ enum status cmd_ha_creategroup(struct app *app, struct args *args)
 		return st;
 	edit.serial = slot.serial;
 	st = try_edit(&edit);
+	if (!st && slot.initialised)
+		st = ask_about_contents(app, args, NULL, slot.serial, &remove);
 	if (!st)
 		st = admit(app, args, NULL, &slot, &secret);
 	if (st)
 		return st;
+	if (remove)
+		st = remove_contents(app, NULL, slot.serial, &secret);
 	secret_wipe(&secret);
-	st = ha_edit(&edit);
+	if (!st)
+		st = ha_edit(&edit);
 	if (st)
 		return st;
 	put_member(&edit);
@@ -363,6 +329,7 @@ enum status cmd_ha_addmember(struct app *app, struct args *args)
 	char error[512] = "";
 	struct secret secret;
 	struct ha_slot slot;
+	bool remove = false;
 	enum status st;
 	CK_RV rv;
 
@@ -372,12 +339,15 @@ enum status cmd_ha_addmember(struct app *app, struct args *args)
 	edit.serial = slot.serial;
 	st = try_edit(&edit);
 	if (!st && slot.initialised)
-		st = ask_about_contents(app, args, edit.label, slot.serial);
+		st = ask_about_contents(app, args, edit.label, slot.serial, &remove);
 	if (!st)
 		st = admit(app, args, edit.label, &slot, &secret);
 	if (st)
 		return st;
-	st = ha_edit(&edit);
+	if (remove)
+		st = remove_contents(app, edit.label, slot.serial, &secret);
+	if (!st)
+		st = ha_edit(&edit);
 	if (st) {
 		secret_wipe(&secret);
 		return st;

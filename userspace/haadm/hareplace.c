@@ -432,6 +432,7 @@ static enum status join(struct replace *r)
 						       .label = r->label, .serial = r->new } };
 	struct app *app = r->app;
 	char error[512] = "";
+	bool remove = false;
 	enum status st;
 	CK_RV rv;
 
@@ -442,7 +443,7 @@ static enum status join(struct replace *r)
 	if (r->new[0]) {
 		st = try_edit(&join.edit);
 		if (!st && !r->dry)
-			st = ask_about_contents(app, r->args, r->label, r->new);
+			st = ask_about_contents(app, r->args, r->label, r->new, &remove);
 		if (!st && r->officer.len) {
 			rv = admit_member(app, r->label, r->new, &r->officer, error,
 					  sizeof(error));
@@ -453,6 +454,8 @@ static enum status join(struct replace *r)
 				     fail_rv(app, rv, NO_ATTEMPTS,
 					     "partition %s cannot be a member", r->new);
 		}
+		if (!st && remove)
+			st = remove_contents(app, r->label, r->new, &r->officer);
 		if (st)
 			return st;
 	}

@@ -298,12 +298,14 @@ enum status secret_new(struct app *app, const struct args *args, const char *nam
 	return st;
 }
 
-enum status confirm(struct app *app, const struct args *args, const char *text)
+/* Show what is going to happen, ask, and read the word that is the answer. */
+static enum status ask_word(struct app *app, const struct args *args, const char *text,
+			    const char *question, char *answer, size_t size)
 {
-	char answer[32];
 	FILE *out;
 	ssize_t len;
 
+	answer[0] = '\0';
 	if (arg_given(args, "force"))
 		return ST_OK;
 	if (!can_ask(app))
@@ -315,12 +317,33 @@ enum status confirm(struct app *app, const struct args *args, const char *text)
 	fprintf(out, "\n");
 	print_wrapped(out, text);
 	fprintf(out, "\n");
-	len = read_line(app->terminal, out, "Type 'proceed' to continue, or 'quit' to quit now -> ",
-			true, answer, sizeof(answer) - 1);
+	len = read_line(app->terminal, out, question, true, answer, size - 1);
 	if (len < 0) {
 		fprintf(out, "\n");
 		return fail_cancelled(app);
 	}
 	answer[len] = '\0';
-	return strcmp(answer, "proceed") ? fail_cancelled(app) : ST_OK;
+	return *answer ? ST_OK : fail_cancelled(app);
+}
+
+enum status confirm(struct app *app, const struct args *args, const char *text)
+{
+	char answer[32];
+	enum status st = ask_word(app, args, text,
+				  "Type 'proceed' to continue, or 'quit' to quit now -> ", answer,
+				  sizeof(answer));
+
+	return !st && *answer && strcmp(answer, "proceed") ? fail_cancelled(app) : st;
+}
+
+enum status choose_contents(struct app *app, const struct args *args, const char *text,
+			    bool *remove)
+{
+	char answer[32];
+	enum status st = ask_word(app, args, text,
+				  "Type 'copy' or 'remove' to continue, or 'quit' to quit now -> ",
+				  answer, sizeof(answer));
+
+	*remove = !strcmp(answer, "remove");
+	return !st && *answer && !*remove && strcmp(answer, "copy") ? fail_cancelled(app) : st;
 }

@@ -41,7 +41,8 @@ static const struct option none[] = { END };
 static const struct option ha_creategroup[] = {
 	{ .names = "label l", .arg = "<label>", .type = OPT_LABEL, .required = true,
 	  .help = "label of the new group, 1 to 32 bytes" },
-	MEMBER_SLOT, MEMBER_SERIAL, CO_PASSWORD, END
+	MEMBER_SLOT, MEMBER_SERIAL, CO_PASSWORD,
+	FORCE("do not ask about a partition that is not empty"), END
 };
 
 static const struct option ha_deletegroup[] = {

@@ -237,6 +237,59 @@ def asked(machine, *words):
     return ' '.join(shown.split())
 
 
+def answered(machine, word, *words):
+    """A command that asks about a partition's contents, and for the password."""
+    with Terminal([HAADM, *words], env=machine.env) as terminal:
+        shown = terminal.wait_for("Type 'copy' or 'remove' to continue, or 'quit' to quit now -> ")
+        terminal.type(word)
+        if word in ('copy', 'remove'):
+            terminal.wait_for('Enter the password: ')
+            terminal.type('co-password-4')
+        shown += terminal.finish()
+        return terminal.status, ' '.join(shown.split())
+
+
+def labels(machine, slot):
+    out = machine.ok('--json', 'partition', 'contents', '-slot', slot,
+                     '--password-file', machine.secret('co-password-4'))
+    return sorted(o['label'] for o in json.loads(out)['objects'])
+
+
+def test_contents_of_who_joins():
+    machine = Machine('joins')
+    machine.prepare('0', '100', 'par0')
+    machine.prepare('1', '101', 'par1')
+    co = machine.secret('co-password-4')
+    create = ('hagroup', 'creategroup', '-slot', '0', '-label', GROUP)
+    add = ('hagroup', 'addmember', '-group', GROUP, '-slot', '1')
+    machine.create_object(PAR0, 'old')
+    status, shown = answered(machine, 'quit', *create)
+    expect(f'quit ({shown})', (status, labels(machine, '0')), (CANCELLED, ['old']))
+    status, shown = answered(machine, 'proceed', *create[:-1], 'no')
+    expect(f'another word ({shown})', status, CANCELLED)
+    status, shown = answered(machine, 'remove', *create)
+    expect(f'remove ({shown})', (status, labels(machine, '0')), (OK, []))
+    expect_in('it says so', shown, f'1 objects were removed from partition {PAR0}.')
+    # What the group has stays, wherever it came from: the joining one may hold it, too.
+    machine.create_object(PAR0, 'of the group')
+    machine.ok('partition', 'clone', '-from', '0', '-slot', '1', '-objects', '0',
+               '--password-file', co)
+    machine.create_object(PAR1, 'goes')
+    status, shown = answered(machine, 'remove', *add)
+    expect(f'remove ({shown})', status, OK)
+    for slot in ('0', '1'):
+        expect(f'objects in slot {slot}', labels(machine, slot), ['of the group'])
+    machine.ok('hagroup', 'removemember', '-group', GROUP, '-slot', '1')
+    machine.create_object(PAR1, 'comes along')
+    status, shown = answered(machine, 'copy', *add)
+    expect(f'copy ({shown})', status, OK)
+    expect('objects', labels(machine, '0'), ['comes along', 'of the group'])
+    # With nobody to answer, a founder's objects are kept; a later member's need -force.
+    machine.ok('hagroup', 'deletegroup', '-label', GROUP, '-force')
+    machine.ok(*create, '--password-file', co)
+    expect('objects', labels(machine, '0'), ['comes along', 'of the group'])
+
+
 def test_what_is_destroyed_is_said():
     machine = Machine('said')
     machine.prepare('0', '100', 'par0')
