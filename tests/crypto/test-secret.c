@@ -169,12 +169,15 @@ static void test_mechanisms(void **state)
 	struct fw_key *key = secret_key(CKK_GENERIC_SECRET, pattern(8));
 	struct fw_bytes sig = pattern(8);
 	struct fw_attrs a = { 0 }, b = { 0 };
-	size_t count, i, j, len;
+	size_t count, later, i, j, len;
 	CK_RV rv;
 
 	(void)state;
 	list = fw_mechanisms(&count);
-	assert_int_equal(count, 82);
+	/* What libcrypto has from 3.5 on: two mechanisms each */
+	later = 2 * (!!fw_mechanism_find(CKM_ML_KEM) + !!fw_mechanism_find(CKM_ML_DSA) +
+		     !!fw_mechanism_find(CKM_SLH_DSA));
+	assert_int_equal(count, 82 + later);
 	for (i = 0; i < count; i++) {
 		if (i)
 			assert_true(list[i - 1].type < list[i].type);
