@@ -242,9 +242,11 @@ typedef struct {
 
 /* ---- interfaces ---- */
 
+#ifndef CKF_FIND_OBJECTS
+#define CKF_FIND_OBJECTS		0x00000040UL
+#endif
 #ifndef CKF_INTERFACE_FORK_SAFE
 #define CKF_INTERFACE_FORK_SAFE		0x00000001UL
-#define CKF_FIND_OBJECTS		0x00000040UL
 
 typedef struct {
 	CK_UTF8CHAR	*pInterfaceName;
@@ -258,6 +260,14 @@ typedef CK_RV (*CK_C_GetInterface)(CK_UTF8CHAR *name, CK_VERSION *version,
 typedef CK_RV (*CK_C_LoginUser)(CK_SESSION_HANDLE session, CK_USER_TYPE type, CK_UTF8CHAR *pin,
 				CK_ULONG pin_len, CK_UTF8CHAR *name, CK_ULONG name_len);
 typedef CK_RV (*CK_C_SessionCancel)(CK_SESSION_HANDLE session, CK_FLAGS flags);
+/* the whole message, or the next part of it */
+typedef CK_RV (*CK_C_SignMessage)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
+				  CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
+				  CK_ULONG *signature_len);
+typedef CK_RV (*CK_C_VerifyMessage)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
+				    CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
+				    CK_ULONG signature_len);
+#endif
 
 /* Four families of message functions, alike in pairs */
 typedef CK_RV (*CK_C_MessageInit)(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
@@ -272,16 +282,14 @@ typedef CK_RV (*CK_C_CryptMessageNext)(CK_SESSION_HANDLE session, void *paramete
 				       CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
 				       CK_ULONG *out_len, CK_FLAGS flags);
 typedef CK_RV (*CK_C_MessageBegin)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len);
-/* the whole message, or the next part of it */
-typedef CK_RV (*CK_C_SignMessage)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
-				  CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
-				  CK_ULONG *signature_len);
-typedef CK_RV (*CK_C_VerifyMessage)(CK_SESSION_HANDLE session, void *parameter, CK_ULONG len,
-				    CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
-				    CK_ULONG signature_len);
+/*
+ * The lists of 3.0 and 3.2 are those of before and what follows. A system's header that has them
+ * has them flat, so they have names of their own behind the usual ones.
+ */
+#define CK_FUNCTION_LIST_3_0	struct pciehsm_function_list_3_0
+#define CK_FUNCTION_LIST_3_2	struct pciehsm_function_list_3_2
 
-/* The list of 2.40, version and all, and what follows it in 3.0. */
-typedef struct {
+struct pciehsm_function_list_3_0 {
 	CK_FUNCTION_LIST	v2;
 	CK_C_GetInterfaceList	C_GetInterfaceList;
 	CK_C_GetInterface	C_GetInterface;
@@ -307,7 +315,7 @@ typedef struct {
 	CK_C_MessageBegin	C_VerifyMessageBegin;
 	CK_C_VerifyMessage	C_VerifyMessageNext;
 	CK_C_MessageFinal	C_MessageVerifyFinal;
-} CK_FUNCTION_LIST_3_0;
+};
 
 typedef struct {
 	CK_ULONG		ulVersion;
@@ -347,7 +355,7 @@ typedef CK_RV (*CK_C_UnwrapKeyAuthenticated)(CK_SESSION_HANDLE session, CK_MECHA
 					     CK_BYTE *aad, CK_ULONG aad_len,
 					     CK_OBJECT_HANDLE *key);
 
-typedef struct {
+struct pciehsm_function_list_3_2 {
 	CK_FUNCTION_LIST_3_0		v3;
 	CK_C_EncapsulateKey		C_EncapsulateKey;
 	CK_C_DecapsulateKey		C_DecapsulateKey;
@@ -361,7 +369,6 @@ typedef struct {
 	CK_C_AsyncJoin			C_AsyncJoin;
 	CK_C_WrapKeyAuthenticated	C_WrapKeyAuthenticated;
 	CK_C_UnwrapKeyAuthenticated	C_UnwrapKeyAuthenticated;
-} CK_FUNCTION_LIST_3_2;
-#endif
+};
 
 #endif /* PCIEHSM_PKCS11_3_H */
