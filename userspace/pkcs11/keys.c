@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Key management: generating, wrapping, unwrapping, deriving; and random numbers. */
+/*
+ * Key management: generating, wrapping, unwrapping, deriving, encapsulating and decapsulating;
+ * and random numbers.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,6 +200,72 @@ CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_H
 	if (rv == CKR_OK)
 		rv = ha_derive(session->token->ha, session->number, &mech.m, &ouid, attrs, n,
 			       &made);
+	mechanism_wipe(&mech);
+	if (rv == CKR_OK)
+		rv = session_made(session, &made, token_object, key);
+	return session_leave(session, rv);
+}
+
+/*
+ * PKCS#11 3.2, 5.18.8: the key that is made and the ciphertext belong together, so there is no
+ * key until there is room for that. Without @text its length is told (5.2).
+ */
+CK_RV encapsulate_key(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE public,
+		      CK_ATTRIBUTE *attrs, CK_ULONG n, CK_BYTE *text, CK_ULONG *text_len,
+		      CK_OBJECT_HANDLE *key)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+	bool token_object = false;
+	struct ha_ouid ouid, made;
+	struct object_info info;
+	struct mechanism mech;
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = text_len && (key || !text) ? template_token(session, attrs, n, &token_object) :
+					  CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = prepare(session, mechanism, CKF_ENCAPSULATE, &mech);
+	if (rv != CKR_OK)
+		return session_leave(session, rv);
+	rv = key_for(session, public, mechanism->mechanism, USAGE_ENCAPSULATE, &ouid, &info);
+	if (rv == CKR_OK) {
+		rv = ha_encapsulate(session->token->ha, session->number, &mech.m, &ouid, attrs, n,
+				    text, text_len, &made);
+		if (rv == CKR_OK)
+			rv = session_made(session, &made, token_object, key);
+		else if (rv == CKR_BUFFER_TOO_SMALL && !text)
+			rv = CKR_OK;
+	}
+	mechanism_wipe(&mech);
+	return session_leave(session, rv);
+}
+
+CK_RV decapsulate_key(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE private,
+		      CK_ATTRIBUTE *attrs, CK_ULONG n, CK_BYTE *text, CK_ULONG text_len,
+		      CK_OBJECT_HANDLE *key)
+{
+	struct session *session;
+	CK_RV rv = session_enter(handle, &session);
+	bool token_object = false;
+	struct ha_ouid ouid, made;
+	struct object_info info;
+	struct mechanism mech;
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = key && text ? template_token(session, attrs, n, &token_object) : CKR_ARGUMENTS_BAD;
+	if (rv == CKR_OK)
+		rv = prepare(session, mechanism, CKF_DECAPSULATE, &mech);
+	if (rv != CKR_OK)
+		return session_leave(session, rv);
+	rv = key_for(session, private, mechanism->mechanism, USAGE_DECAPSULATE, &ouid, &info);
+	rv = working_key(rv, CKR_UNWRAPPING_KEY_HANDLE_INVALID,
+			 CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT);
+	if (rv == CKR_OK)
+		rv = ha_decapsulate(session->token->ha, session->number, &mech.m, &ouid, text,
+				    text_len, attrs, n, &made);
 	mechanism_wipe(&mech);
 	if (rv == CKR_OK)
 		rv = session_made(session, &made, token_object, key);

@@ -95,7 +95,10 @@ static CK_RV validation_flags(CK_SESSION_HANDLE handle, CK_ULONG type, CK_FLAGS 
 	return session_leave(session, rv);
 }
 
-/* No mechanism of the card encapsulates, wraps with associated data, or works on its own. */
+/*
+ * No mechanism of the card works on its own; associated data of a wrapped key are part of the
+ * mechanism's parameter, with C_WrapKey.
+ */
 static CK_RV not_supported(CK_SESSION_HANDLE handle)
 {
 	struct session *session;
@@ -105,22 +108,6 @@ static CK_RV not_supported(CK_SESSION_HANDLE handle)
 }
 
 #define UNUSED __attribute__((unused))
-
-static CK_RV encapsulate_key(CK_SESSION_HANDLE session, UNUSED CK_MECHANISM *mechanism,
-			     UNUSED CK_OBJECT_HANDLE public_key, UNUSED CK_ATTRIBUTE *attrs,
-			     UNUSED CK_ULONG n, UNUSED CK_BYTE *text, UNUSED CK_ULONG *text_len,
-			     UNUSED CK_OBJECT_HANDLE *key)
-{
-	return not_supported(session);
-}
-
-static CK_RV decapsulate_key(CK_SESSION_HANDLE session, UNUSED CK_MECHANISM *mechanism,
-			     UNUSED CK_OBJECT_HANDLE private_key, UNUSED CK_ATTRIBUTE *attrs,
-			     UNUSED CK_ULONG n, UNUSED CK_BYTE *text, UNUSED CK_ULONG text_len,
-			     UNUSED CK_OBJECT_HANDLE *key)
-{
-	return not_supported(session);
-}
 
 static CK_RV async_complete(CK_SESSION_HANDLE session, UNUSED CK_UTF8CHAR *function,
 			    UNUSED CK_ASYNC_DATA *result)
@@ -249,11 +236,11 @@ static CK_FUNCTION_LIST_3_2 functions_3_2 = {
 
 static CK_UTF8CHAR standard[] = "PKCS 11";
 
-/* The first of a name is the default. */
+/* The first of a name is the default. Systems' headers differ in what kind of characters it has. */
 static CK_INTERFACE interfaces[] = {
-	{ standard, &functions_3_0, CKF_INTERFACE_FORK_SAFE },
-	{ standard, &functions_3_2, CKF_INTERFACE_FORK_SAFE },
-	{ standard, &functions, CKF_INTERFACE_FORK_SAFE },
+	{ (void *)standard, &functions_3_0, CKF_INTERFACE_FORK_SAFE },
+	{ (void *)standard, &functions_3_2, CKF_INTERFACE_FORK_SAFE },
+	{ (void *)standard, &functions, CKF_INTERFACE_FORK_SAFE },
 };
 
 #define N_INTERFACES	(sizeof(interfaces) / sizeof(interfaces[0]))

@@ -45,6 +45,10 @@ static const struct layout layouts[] = {
 		SPAN(CK_HKDF_PARAMS, pSalt, ulSaltLen), SPAN(CK_HKDF_PARAMS, pInfo, ulInfoLen) } },
 	{ CKM_EDDSA, sizeof(CK_EDDSA_PARAMS), {
 		SPAN(CK_EDDSA_PARAMS, pContextData, ulContextDataLen) } },
+	{ CKM_ML_DSA, sizeof(CK_SIGN_ADDITIONAL_CONTEXT), {
+		SPAN(CK_SIGN_ADDITIONAL_CONTEXT, pContext, ulContextLen) } },
+	{ CKM_SLH_DSA, sizeof(CK_SIGN_ADDITIONAL_CONTEXT), {
+		SPAN(CK_SIGN_ADDITIONAL_CONTEXT, pContext, ulContextLen) } },
 };
 
 static const struct layout *layout_of(CK_MECHANISM_TYPE type)
@@ -165,6 +169,12 @@ static CK_RV copy_flat(struct mechanism *to, const CK_MECHANISM *from)
 	return CKR_OK;
 }
 
+/* Their parameter holds a context, without which there is none. */
+static bool needs_none(CK_MECHANISM_TYPE type)
+{
+	return type == CKM_EDDSA || type == CKM_ML_DSA || type == CKM_SLH_DSA;
+}
+
 CK_RV mechanism_copy(struct mechanism *to, struct session *session, const CK_MECHANISM *from)
 {
 	const struct layout *layout;
@@ -176,8 +186,7 @@ CK_RV mechanism_copy(struct mechanism *to, struct session *session, const CK_MEC
 	to->heap_len = 0;
 	to->m = (CK_MECHANISM){ .mechanism = from->mechanism };
 	layout = layout_of(from->mechanism);
-	/* Ed25519 needs no parameter. */
-	if (layout && (from->ulParameterLen || from->mechanism != CKM_EDDSA))
+	if (layout && (from->ulParameterLen || !needs_none(from->mechanism)))
 		rv = copy_structure(to, session, from, layout);
 	else
 		rv = copy_flat(to, from);
@@ -207,6 +216,9 @@ enum family {
 	FAMILY_EC,
 	FAMILY_ECDH,
 	FAMILY_EDDSA,
+	FAMILY_ML_KEM,
+	FAMILY_ML_DSA,
+	FAMILY_SLH_DSA,
 	FAMILY_AES,
 	FAMILY_HMAC,
 };
@@ -253,6 +265,12 @@ static enum family family_of(CK_MECHANISM_TYPE type)
 		return FAMILY_ECDH;
 	case CKM_EDDSA:
 		return FAMILY_EDDSA;
+	case CKM_ML_KEM:
+		return FAMILY_ML_KEM;
+	case CKM_ML_DSA:
+		return FAMILY_ML_DSA;
+	case CKM_SLH_DSA:
+		return FAMILY_SLH_DSA;
 	case CKM_AES_ECB:
 	case CKM_AES_CBC:
 	case CKM_AES_CBC_PAD:
@@ -308,6 +326,15 @@ CK_RV mechanism_key_fits(CK_MECHANISM_TYPE type, const struct object_info *key)
 		break;
 	case FAMILY_EDDSA:
 		fits = key->key_type == CKK_EC_EDWARDS;
+		break;
+	case FAMILY_ML_KEM:
+		fits = key->key_type == CKK_ML_KEM;
+		break;
+	case FAMILY_ML_DSA:
+		fits = key->key_type == CKK_ML_DSA;
+		break;
+	case FAMILY_SLH_DSA:
+		fits = key->key_type == CKK_SLH_DSA;
 		break;
 	case FAMILY_AES:
 		fits = key->key_type == CKK_AES;
@@ -389,6 +416,8 @@ size_t length_of_signature(const CK_MECHANISM *mech, const struct object_info *k
 	case FAMILY_RSA:
 	case FAMILY_EC:
 	case FAMILY_EDDSA:
+	case FAMILY_ML_DSA:
+	case FAMILY_SLH_DSA:
 		return key->bytes;
 	default:
 		return length_of_digest(mech->mechanism);

@@ -66,6 +66,8 @@ CK_RV module_rv(CK_RV rv);
 #define USAGE_WRAP	USAGE(8)
 #define USAGE_UNWRAP	USAGE(9)
 #define USAGE_DERIVE	USAGE(10)
+#define USAGE_ENCAPSULATE USAGE(11)
+#define USAGE_DECAPSULATE USAGE(12)
 
 /**
  * struct object_info - what is remembered of an object, so that an operation can be begun
@@ -76,7 +78,7 @@ CK_RV module_rv(CK_RV rv);
  * @usage:	USAGE() of what it may be used for
  * @class:	CKO_*
  * @key_type:	CKK_*, CK_UNAVAILABLE_INFORMATION where there is none
- * @bytes:	RSA: of the modulus; elliptic curves: of a signature; 0: not known
+ * @bytes:	RSA: of the modulus; other keys that sign: of a signature; 0: not known
  */
 struct object_info {
 	bool		known;
@@ -387,7 +389,14 @@ bool operation_is_plain(struct session *session, enum pciehsm_function fn);
 /** operations_free() - of a session that ends */
 void operations_free(struct session *session);
 
-/* ---- what PKCS#11 3.0 and 3.2 add (message.c, list.c) ---- */
+/* ---- what PKCS#11 3.0 and 3.2 add (message.c, keys.c, list.c) ---- */
+
+CK_RV encapsulate_key(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE public,
+		      CK_ATTRIBUTE *attrs, CK_ULONG n, CK_BYTE *text, CK_ULONG *text_len,
+		      CK_OBJECT_HANDLE *key);
+CK_RV decapsulate_key(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE private,
+		      CK_ATTRIBUTE *attrs, CK_ULONG n, CK_BYTE *text, CK_ULONG text_len,
+		      CK_OBJECT_HANDLE *key);
 
 CK_RV message_encrypt_init(CK_SESSION_HANDLE handle, CK_MECHANISM *mech, CK_OBJECT_HANDLE key);
 CK_RV message_encrypt(CK_SESSION_HANDLE handle, void *parameter, CK_ULONG parameter_len,

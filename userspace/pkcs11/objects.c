@@ -35,6 +35,28 @@ static uint32_t signature_length(const uint8_t *oid, CK_ULONG len)
 	return 0;
 }
 
+/* Of parameter sets: FIPS 204, table 2; FIPS 205, table 2 */
+static uint32_t signature_length_of_set(CK_KEY_TYPE type, CK_ULONG set)
+{
+	static const uint32_t ml_dsa[] = {
+		[CKP_ML_DSA_44] = 2420, [CKP_ML_DSA_65] = 3309, [CKP_ML_DSA_87] = 4627,
+	};
+	static const uint32_t slh_dsa[] = {
+		[CKP_SLH_DSA_SHA2_128S] = 7856, [CKP_SLH_DSA_SHAKE_128S] = 7856,
+		[CKP_SLH_DSA_SHA2_128F] = 17088, [CKP_SLH_DSA_SHAKE_128F] = 17088,
+		[CKP_SLH_DSA_SHA2_192S] = 16224, [CKP_SLH_DSA_SHAKE_192S] = 16224,
+		[CKP_SLH_DSA_SHA2_192F] = 35664, [CKP_SLH_DSA_SHAKE_192F] = 35664,
+		[CKP_SLH_DSA_SHA2_256S] = 29792, [CKP_SLH_DSA_SHAKE_256S] = 29792,
+		[CKP_SLH_DSA_SHA2_256F] = 49856, [CKP_SLH_DSA_SHAKE_256F] = 49856,
+	};
+
+	if (type == CKK_ML_DSA && set < sizeof(ml_dsa) / sizeof(ml_dsa[0]))
+		return ml_dsa[set];
+	if (type == CKK_SLH_DSA && set < sizeof(slh_dsa) / sizeof(slh_dsa[0]))
+		return slh_dsa[set];
+	return 0;
+}
+
 static const struct {
 	CK_ATTRIBUTE_TYPE	type;
 	uint32_t		usage;
@@ -48,9 +70,12 @@ static const struct {
 	{ CKA_WRAP,		USAGE_WRAP },
 	{ CKA_UNWRAP,		USAGE_UNWRAP },
 	{ CKA_DERIVE,		USAGE_DERIVE },
+	{ CKA_ENCAPSULATE,	USAGE_ENCAPSULATE },
+	{ CKA_DECAPSULATE,	USAGE_DECAPSULATE },
 };
 
 #define N_USAGES	(sizeof(usages) / sizeof(usages[0]))
+#define N_ASKED		7
 
 static bool given(const CK_ATTRIBUTE *attr)
 {
@@ -63,21 +88,23 @@ static CK_RV ask(struct session *session, const struct ha_ouid *ouid, struct obj
 	CK_BBOOL token = CK_TRUE, private = CK_TRUE, may[N_USAGES] = { 0 };
 	CK_OBJECT_CLASS class = CK_UNAVAILABLE_INFORMATION;
 	CK_KEY_TYPE key_type = CK_UNAVAILABLE_INFORMATION;
+	CK_ULONG set = 0;
 	uint8_t oid[32];
-	CK_ATTRIBUTE attrs[6 + N_USAGES] = {
+	CK_ATTRIBUTE attrs[N_ASKED + N_USAGES] = {
 		{ CKA_TOKEN, &token, sizeof(token) },
 		{ CKA_PRIVATE, &private, sizeof(private) },
 		{ CKA_CLASS, &class, sizeof(class) },
 		{ CKA_KEY_TYPE, &key_type, sizeof(key_type) },
 		{ CKA_MODULUS, NULL, 0 },
 		{ CKA_EC_PARAMS, oid, sizeof(oid) },
+		{ CKA_PARAMETER_SET, &set, sizeof(set) },
 	};
 	unsigned int i;
 	CK_RV rv;
 
 	for (i = 0; i < N_USAGES; i++)
-		attrs[6 + i] = (CK_ATTRIBUTE){ usages[i].type, &may[i], sizeof(may[i]) };
-	rv = ha_get_attributes(session->token->ha, session->number, ouid, attrs, 6 + N_USAGES);
+		attrs[N_ASKED + i] = (CK_ATTRIBUTE){ usages[i].type, &may[i], sizeof(may[i]) };
+	rv = ha_get_attributes(session->token->ha, session->number, ouid, attrs, N_ASKED + N_USAGES);
 	if (rv != CKR_OK && rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_ATTRIBUTE_SENSITIVE &&
 	    rv != CKR_BUFFER_TOO_SMALL)
 		return rv;
@@ -88,12 +115,14 @@ static CK_RV ask(struct session *session, const struct ha_ouid *ouid, struct obj
 	info->class = class;
 	info->key_type = given(&attrs[3]) ? key_type : CK_UNAVAILABLE_INFORMATION;
 	for (i = 0; i < N_USAGES; i++)
-		if (given(&attrs[6 + i]) && may[i])
+		if (given(&attrs[N_ASKED + i]) && may[i])
 			info->usage |= usages[i].usage;
 	if (info->key_type == CKK_RSA && given(&attrs[4]))
 		info->bytes = (uint32_t)attrs[4].ulValueLen;
 	else if (given(&attrs[5]))
 		info->bytes = signature_length(oid, attrs[5].ulValueLen);
+	else if (given(&attrs[6]))
+		info->bytes = signature_length_of_set(key_type, set);
 	return CKR_OK;
 }
 
