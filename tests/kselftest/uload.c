@@ -2,30 +2,22 @@
 /*
  * uload: keep a card busy through io_uring, and see that every command is answered.
  *
- *   uload [-q DEPTH] [-t THREADS] [-s SECONDS] [-m MS] [-b] [-e ERRNO,...] [-l MS] NODE...
+ *   uload [OPTION...] [-q DEPTH] [-l MS] NODE...
  *   uload -x [-q DEPTH] [-l MS] NODE
  *
  * Each thread has a ring and one of the nodes, and DEPTH commands in flight: null
  * commands, small and large messages, in registered and in plain memory. A node that
- * goes away is opened again when it is back. Ends after SECONDS or at SIGTERM, and
- * prints one line like load's; -m, -b and -e, and the exit status, as load has them. -l is
- * the timeout of each command.
+ * goes away is opened again when it is back. Options, what is printed at the end and the
+ * exit status: see tally.h. -l is the timeout of each command.
  *
  * -x: submits DEPTH commands, closes the file and the ring, prints "closed" and waits to
  * be killed.
  */
-#include <pthread.h>
-#include <signal.h>
-
 #include "ring.h"
+#include "tally.h"
 
-enum { MAX_ERRNO = 256, MAX_THREADS = 64, MAX_DEPTH = 256, ROOM = 65536 };
+enum { MAX_THREADS = 64, MAX_DEPTH = 256, ROOM = 65536 };
 
-static atomic_bool stop;
-static atomic_ulong calls, wrong;
-static atomic_uint bound;
-static atomic_ulong errors[MAX_ERRNO];
-static _Atomic double longest;
 static unsigned int depth = 32, timeout_ms;
 
 struct command {
@@ -43,17 +35,6 @@ struct thread {
 	struct ring ring;
 	struct command commands[MAX_DEPTH];
 };
-
-static void account(double begun, int err)
-{
-	double took = now() - begun, old = longest;
-
-	while (took > old && !atomic_compare_exchange_weak(&longest, &old, took))
-		;
-	atomic_fetch_add(&calls, 1);
-	if (err)
-		atomic_fetch_add(&errors[err < MAX_ERRNO ? err : 0], 1);
-}
 
 static void prepare(struct thread *t, unsigned int i, int fd)
 {
@@ -101,21 +82,6 @@ static int completed(struct thread *t, const struct io_uring_cqe *cqe)
 	return err;
 }
 
-static int open_node(struct thread *t)
-{
-	double begun = now();
-	int fd = open(t->node, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0) {
-		/* ENXIO: between the node's removal and that of its name. */
-		account(begun, errno == ENOENT || errno == ENXIO ? ENODEV : errno);
-		usleep(5000);
-		return fd;
-	}
-	note_bound(fd, &bound);
-	return fd;
-}
-
 static int setup(struct thread *t)
 {
 	size_t size = (size_t)depth * 2 * ROOM;
@@ -147,7 +113,7 @@ static void *run(void *arg)
 	}
 	while (!stop) {
 		if (fd < 0) {
-			fd = open_node(t);
+			fd = tally_open(t->node);
 			continue;
 		}
 		for (i = 0; i < depth; i++)
@@ -193,43 +159,18 @@ static int leave(const char *node)
 	return 0;
 }
 
-static void ended(int sig)
-{
-	(void)sig;
-	stop = true;
-}
-
 int main(int argc, char **argv)
 {
 	static struct thread threads[MAX_THREADS];
-	unsigned int n = 2, i, seconds = 0, limit = 0;
-	bool allowed[MAX_ERRNO] = { 0 }, check = false, bounded = false;
 	bool leaving = false;
-	unsigned long good;
-	int opt, status = 0;
-	char *word;
+	unsigned int n, i;
+	int opt;
 
-	while ((opt = getopt(argc, argv, "q:t:s:m:be:l:x")) != -1) {
+	tally.threads = 2;
+	while ((opt = getopt(argc, argv, TALLY_OPTIONS "q:l:x")) != -1) {
 		switch (opt) {
 		case 'q':
 			depth = atoi(optarg);
-			break;
-		case 't':
-			n = atoi(optarg);
-			break;
-		case 's':
-			seconds = atoi(optarg);
-			break;
-		case 'm':
-			limit = atoi(optarg);
-			break;
-		case 'b':
-			bounded = true;
-			break;
-		case 'e':
-			check = true;
-			for (word = strtok(optarg, ","); word; word = strtok(NULL, ","))
-				allowed[atoi(word) % MAX_ERRNO] = true;
 			break;
 		case 'l':
 			timeout_ms = atoi(optarg);
@@ -238,18 +179,18 @@ int main(int argc, char **argv)
 			leaving = true;
 			break;
 		default:
-			return 2;
+			if (!tally_option(opt, optarg))
+				return 2;
 		}
 	}
+	n = tally.threads;
 	if (optind == argc || !n || n > MAX_THREADS || !depth || depth > MAX_DEPTH) {
-		fprintf(stderr, "usage: uload [-q DEPTH] [-t THREADS] [-s SECONDS] [-m MS] [-b] [-e ERRNO,...] [-l MS] [-x] NODE...\n");
+		fprintf(stderr, "usage: uload " TALLY_USAGE " [-q DEPTH] [-l MS] [-x] NODE...\n");
 		return 2;
 	}
 	if (leaving)
 		return leave(argv[optind]);
-	signal(SIGTERM, ended);
-	signal(SIGALRM, ended);
-	alarm(seconds);
+	tally_begin();
 	for (i = 0; i < n; i++) {
 		threads[i].node = argv[optind + i % (argc - optind)];
 		threads[i].seed = i + 1;
@@ -258,23 +199,5 @@ int main(int argc, char **argv)
 	}
 	for (i = 0; i < n; i++)
 		pthread_join(threads[i].id, NULL);
-
-	good = calls;
-	printf("%lu calls", calls);
-	for (i = 0; i < MAX_ERRNO; i++) {
-		if (!errors[i])
-			continue;
-		printf(", %lu %s", errors[i], strerrorname_np(i));
-		good -= errors[i];
-		if (check && !allowed[i])
-			status = 1;
-	}
-	printf(", %lu wrong, longest %.0f ms", wrong, longest * 1000);
-	if (bounded)
-		printf(" of %u", bound);
-	printf("\n");
-	if (wrong || !good || (limit && longest * 1000 > limit) ||
-	    (bounded && longest * 1000 > bound))
-		status = 1;
-	return status;
+	return tally_report("");
 }
