@@ -10,6 +10,7 @@
  * a byte for the type, one for the length, and the value. Operation 255 is a message of
  * raw bytes instead.
  */
+#include "crypto/p11.h"
 #include "fuzz.h"
 
 #define KEYS_AES	10
@@ -141,7 +142,7 @@ static void put_template(struct fwmsg *m, uint16_t id, struct input *in)
 	fwmsg_template_end(m);
 }
 
-static void put_field(struct fwmsg *m, struct input *in)
+static void put_field(struct fwmsg *m, struct input *in, uint32_t *mechanism)
 {
 	uint16_t id = fields[take8(in) % COUNT(fields)];
 	uint8_t ouid[PCIEHSM_OUID_LEN];
@@ -157,12 +158,16 @@ static void put_field(struct fwmsg *m, struct input *in)
 	} else {
 		fwmsg_bytes(m, id, p, len);
 	}
+	if (id == PCIEHSM_F_MECHANISM && len == sizeof(*mechanism))
+		memcpy(mechanism, p, len);
 }
 
-/* Generating RSA keys as often as the input likes would be all that happens. */
-static bool too_slow(uint32_t op)
+/* Generating RSA keys as often as the input likes would be all that happens; curves are fast. */
+static bool too_slow(uint32_t op, uint32_t mechanism)
 {
-	return op == PCIEHSM_OP_GENERATE_KEY_PAIR;
+	return op == PCIEHSM_OP_GENERATE_KEY_PAIR && mechanism != CKM_EC_KEY_PAIR_GEN &&
+	       mechanism != CKM_EC_EDWARDS_KEY_PAIR_GEN &&
+	       mechanism != CKM_EC_MONTGOMERY_KEY_PAIR_GEN;
 }
 
 static void raw_message(struct input *in, uint32_t part, uint32_t ctx)
@@ -196,7 +201,7 @@ static void raw_message(struct input *in, uint32_t part, uint32_t ctx)
 static void message(struct input *in)
 {
 	uint8_t which = take8(in), from = take8(in), count;
-	uint32_t op = ops[which % COUNT(ops)];
+	uint32_t op = ops[which % COUNT(ops)], mechanism = 0;
 	uint32_t ctx = from % 16 < 5 ? from % 16 : CTX_OTHER;
 	uint32_t part = from & 16 || ctx == CTX_SO ? 0 : card->part;
 	struct fwmsg m;
@@ -208,10 +213,10 @@ static void message(struct input *in)
 	count = take8(in) % 16;
 	fwmsg_begin(&m, op, from >> 5);
 	while (count--)
-		put_field(&m, in);
+		put_field(&m, in, &mechanism);
 	/* Small room for answers, now and then; room that is cleared again and again is slow. */
 	m.out_size = from == 255 ? 64 : ANSWER_ROOM;
-	if (!too_slow(op))
+	if (!too_slow(op, mechanism))
 		fwmsg_run(&m, card->fw, part, ctx);
 	fwmsg_free(&m);
 }
