@@ -148,9 +148,9 @@ static void print_look(const struct look *look)
 		else
 			printf("  %s\n", m->reason);
 	}
-	printf("\n" INDENT "Copies are the objects that the member holds. Sessions, commands outstanding and\n"
-	       INDENT "operations are those of all programs; the latency is that of a short question\n"
-	       INDENT "from here.\n");
+	printf("\n" INDENT "Copies are the objects that the member holds. Sessions, commands\n"
+	       INDENT "outstanding and operations are those of all programs; the latency is that\n"
+	       INDENT "of a short question from here.\n");
 }
 
 /* ---- the screen ---- */

@@ -46,7 +46,6 @@ enum status run_words(struct app *app, int n_words, char **words)
 	char name[64];
 	int i;
 
-	app->command = NULL;
 	if (!strcasecmp(words[0], "help") || !strcmp(words[0], "?"))
 		return help_command(app, n_words - 1, words + 1);
 	/* A service has a name of its own for who starts it. */
@@ -74,6 +73,7 @@ enum status run_words(struct app *app, int n_words, char **words)
 	if (app->out)
 		put_print(app->out);
 	app->out = NULL;
+	app->command = NULL;
 	fflush(stdout);
 	return st;
 }

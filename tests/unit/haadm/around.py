@@ -145,6 +145,9 @@ def memory_of(pid):
             if 'w' not in rights or '[v' in line:
                 continue
             begin, end = (int(x, 16) for x in place.split('-'))
+            # What a sanitizer has for itself is greater than all memory there is.
+            if end - begin > 1 << 28:
+                continue
             mem.seek(begin)
             try:
                 found.append(mem.read(end - begin))
