@@ -400,9 +400,10 @@ static CK_RV attempts_left(struct ha_conn *conn, uint32_t role, uint32_t *left)
 }
 
 /*
- * A password was given to a member whose answer was lost, or that answered something else. Trying
- * it on another would cost a second attempt if it is wrong, so the member is asked what
- * has become of its attempts: one less, and it was wrong.
+ * A password was given to a member whose answer was lost. Trying it on another would cost a
+ * second attempt if it is wrong, so the member is asked what has become of its attempts:
+ * one less, and it was wrong. (One that answered anything but CKR_PIN_INCORRECT did not find it
+ * wrong: if that cost an attempt, then because the card could not take it back.)
  *
  * Return: CKR_PIN_INCORRECT, or @rv: no attempt was used up, or that can not be known
  */
@@ -411,7 +412,7 @@ static CK_RV was_it_wrong(struct ha_conn *conn, uint32_t role, uint32_t before, 
 {
 	uint32_t left;
 
-	if (pciehsm_rv_is_transport(rv) ? pciehsm_rv_not_executed(rv) : !ha_rv_sick(rv))
+	if (!pciehsm_rv_is_transport(rv) || pciehsm_rv_not_executed(rv))
 		return rv;
 	if (attempts_left(conn, role, &left) != CKR_OK || left >= before)
 		return rv;
