@@ -183,15 +183,20 @@ def test_member_lost_and_found():
 
 def test_events_go_to_the_log_too():
     machine = pair().copy('log')
-    machine.ok('hagroup', 'halog', '-path', machine.dir)
+    folder = os.path.join(machine.dir, 'log')
+    os.mkdir(folder)
+    # As an installation makes it: what is in it belongs to its group, whoever makes it.
+    os.chmod(folder, 0o2770)
+    machine.ok('hagroup', 'halog', '-path', folder)
     machine.ok('hagroup', 'halog', '-enable')
     with Service(machine) as service:
         service.wait_told('2 of 2 members alive')
         service.do('pull', '1238700')
         service.wait_line('PHSM-2001')
         expect('exit status', service.end(), OK)
-    with open(os.path.join(machine.dir, 'haErrorLog.txt'), encoding='utf-8') as f:
+    with open(os.path.join(folder, 'haErrorLog.txt'), encoding='utf-8') as f:
         expect_in('the HA log', f.read(), f'PHSM-2001 group 1{PAR0}: member {PAR1} down')
+        expect('what its group may do', os.fstat(f.fileno()).st_mode & 0o070, 0o060)
 
 
 # --- recovery ---
