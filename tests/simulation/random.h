@@ -55,6 +55,54 @@ struct world {
 
 extern struct world world;
 
+/* A member that has been well for so long is known to be well by every process. */
+#define SETTLE		(25 * SIM_SECOND)
+#define CLIENTS_MAX	3
+#define FIBERS_EACH	2
+
+/**
+ * struct client - a process that works
+ * @threads:	its engine works in the background
+ * @running:	it was not killed
+ * @done:	all of its calls have returned
+ */
+struct client {
+	struct process	process;
+	struct fiber	*fibers[FIBERS_EACH];
+	bool		threads, running, done;
+	unsigned int	life;
+};
+
+/**
+ * struct run - how it goes
+ * @cruel:	nobody is spared, so calls may fail
+ * @over:	the processes come to an end
+ * @well_since:	of each card; SIM_FOREVER: something is wrong with it
+ * @listed:	is it a member now?
+ * @emptied_at: @last_emptied: when one was initialised with its number kept; in whatever way
+ * @copies_settled_at: since when the copies wanted are as they are
+ */
+struct run {
+	struct client	clients[CLIENTS_MAX];
+	unsigned int	n_clients;
+	struct process	admin;
+	bool		cruel, over;
+	uint64_t	well_since[CARDS_MAX];
+	bool		listed[CARDS_MAX];
+	unsigned int	wrong_logins;
+	uint64_t	emptied_at, last_emptied, copies_settled_at;
+};
+
+extern struct run run;
+
+/** all_present() - can all cards be looked at? */
+bool all_present(void);
+/** start_client() - its process begins, or begins again */
+void start_client(struct client *c);
+/** trouble_main() - fibers: one trouble of a card after the other; killed processes */
+void trouble_main(void *arg);
+void killer_main(void *arg);
+
 /** exempt_for() - this card is about to be emptied: what is nowhere else is lost with it */
 void exempt_for(unsigned int card);
 /** copies_of() - on how many cards all of it is */
