@@ -122,9 +122,10 @@ void pciehsm_ctrl_update(PciehsmState *s)
     }
     /*
      * Queue 0 is there exactly from the start to the stop, or until the card lost
-     * everything, which then is its fatal status.
+     * everything, which then is its fatal status. One that is disabled is not
+     * ready, even if it could not start its firmware again.
      */
-    if (s->rdy && !s->sq[0] && !s->fatal) {
+    if (s->rdy && !s->sq[0] && !(enable && s->fatal)) {
         s->rdy = false;
         trace_pciehsm_ready(s->serial, false);
     }
@@ -173,6 +174,11 @@ static void pciehsm_cc_write(PciehsmState *s, uint32_t value)
         pciehsm_ctrl_stop(s);
     } else {
         s->shst = PCIEHSM_CSTS_SHST_NONE;
+        if ((value & PCIEHSM_CC_EN) && s->crashed) {
+            /* The firmware did not start at the last reset: once more. */
+            s->fatal = PCIEHSM_FATAL_NONE;
+            pciehsm_fault_restart(s);
+        }
     }
     s->cc = value;
     if ((value & PCIEHSM_CC_SHN) && s->shst == PCIEHSM_CSTS_SHST_NONE) {

@@ -262,9 +262,12 @@ def test_store_that_fails_at_the_restart():
         expect('fatal', card.fatal(), HW.FATAL_FIRMWARE)
         card.write(HW.REG_CC, 0)
         expect('fatal after the reset', card.fatal(), HW.FATAL_STORE)
+        expect('ready though disabled', card.ready(), False)
+        for _ in range(2):
+            card.write(HW.REG_CC, HW.CC_EN)
+            expect('fatal when enabled', (card.fatal(), card.ready()), (HW.FATAL_STORE, False))
+            card.write(HW.REG_CC, 0)
         card.m.set('card0', 'x-store', 'ok')
-        card.write(HW.REG_CC, HW.CC_EN)
-        card.disable()
         card.enable()
         card.context += 1
         expect('ping', card.message(card.queue(), FW.OP_PING, partition=number)[0], 0)
