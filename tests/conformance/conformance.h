@@ -16,7 +16,8 @@
 
 #include "pkcs11-3.h"
 
-extern CK_FUNCTION_LIST *p11;
+/* given: the list as the module has it; p11: the same through what notes the answers */
+extern CK_FUNCTION_LIST *p11, *given;
 /* NULL where a module has no such interface */
 extern CK_FUNCTION_LIST_3_0 *p11_3_0;
 extern CK_FUNCTION_LIST_3_2 *p11_3_2;
@@ -79,6 +80,11 @@ const char *mechanism_name(CK_MECHANISM_TYPE type);
 CK_MECHANISM parameter_for(CK_MECHANISM_TYPE type);
 bool supports(CK_MECHANISM_TYPE type, CK_FLAGS flags);
 
+/** codes_watch() - from here on the answers of all functions are noted */
+void codes_watch(void);
+/** codes_check() - assertions on what they were, against a file of what they may be */
+void codes_check(const char *path);
+
 /* The chapters, one after the other, between C_Initialize and C_Finalize but for the first */
 void chapter_general(void);
 void chapter_handles(void);
@@ -90,6 +96,7 @@ void chapter_mechanisms(void);
 void chapter_operations(void);
 void chapter_keys(void);
 void chapter_messages(void);
+void chapter_functions(void);
 
 #define ATTR(type, value) { (type), &(value), sizeof(value) }
 

@@ -196,6 +196,10 @@ static void not_initialised(const char *when)
 		       ALLOW(CKR_CRYPTOKI_NOT_INITIALIZED), "C_GetSlotList %s", when);
 		result(p11->C_WaitForSlotEvent(i ? CKF_DONT_BLOCK : 0, slots, NULL),
 		       ALLOW(CKR_CRYPTOKI_NOT_INITIALIZED), "C_WaitForSlotEvent %s", when);
+		result(p11->C_GetFunctionStatus(1), ALLOW(CKR_CRYPTOKI_NOT_INITIALIZED),
+		       "C_GetFunctionStatus %s", when);
+		result(p11->C_CancelFunction(1), ALLOW(CKR_CRYPTOKI_NOT_INITIALIZED),
+		       "C_CancelFunction %s", when);
 		result(p11->C_Finalize(NULL), ALLOW(CKR_CRYPTOKI_NOT_INITIALIZED),
 		       "C_Finalize %s", when);
 	}
@@ -205,6 +209,12 @@ static CK_RV create_mutex(void **mutex)
 {
 	*mutex = bytes;
 	return CKR_OK;
+}
+
+static CK_RV no_mutex(void **mutex)
+{
+	(void)mutex;
+	return CKR_GENERAL_ERROR;
 }
 
 static CK_RV use_mutex(void *mutex)
@@ -250,6 +260,10 @@ static void initialize_arguments(void)
 	args.flags = 0;
 	if (IS(p11->C_Initialize(&args), "C_Initialize callbacks alone", CKR_OK, CKR_CANT_LOCK))
 		p11->C_Finalize(NULL);
+	args.CreateMutex = no_mutex;
+	if (!IS(p11->C_Initialize(&args), "C_Initialize callbacks that fail", CKR_CANT_LOCK,
+		CKR_GENERAL_ERROR))
+		p11->C_Finalize(NULL);
 }
 
 void chapter_general(void)
@@ -267,7 +281,7 @@ void chapter_general(void)
 		holds(((void **)&p11_3_2->C_EncapsulateKey)[i], "function %u of 3.2 is there", i);
 	IS(p11->C_GetFunctionList(NULL), "C_GetFunctionList NULL", CKR_ARGUMENTS_BAD);
 	OK(p11->C_GetFunctionList(&list), "C_GetFunctionList");
-	holds(list == p11, "C_GetFunctionList gives one list");
+	holds(list == given, "C_GetFunctionList gives one list");
 	not_initialised("before C_Initialize");
 	initialize_arguments();
 	not_initialised("after C_Finalize");
