@@ -240,6 +240,23 @@ static void describe_member(struct ha_member_status *m, const struct ha_config_m
 	m->weight = entry->weight ? entry->weight : 1;
 	m->state = HA_MEMBER_DOWN;
 	m->slot = HA_SLOT_NONE;
+	m->outstanding = -1;
+}
+
+/* With nothing of this look on its way any more: only what others wait for is counted. */
+static void count_outstanding(struct ha *ha, struct ha_group_status *status)
+{
+	struct pciehsm_bus *bus = ha->env->bus;
+	struct pciehsm_device *list = NULL;
+	int k, n = bus->ops->list(bus, &list);
+	unsigned int i;
+
+	for (i = 0; i < status->n_members; i++)
+		for (k = 0; k < n; k++)
+			if (!strcmp(list[k].serial, status->members[i].serial))
+				status->members[i].outstanding = list[k].outstanding;
+	if (n >= 0)
+		free(list);
 }
 
 int ha_group_known(struct ha *ha, const char *label, struct ha_group_status *status)
@@ -337,6 +354,7 @@ int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *st
 			first = m;
 	}
 	add_knowledge(ha, status);
+	count_outstanding(ha, status);
 	return 0;
 }
 

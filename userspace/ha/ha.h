@@ -367,6 +367,7 @@ struct ha_member_status {
 	uint64_t		answer_us;	/* time of its answer to a short question */
 	uint64_t		operations;	/* that it has done since power-on, for whomever */
 	uint32_t		sessions;	/* contexts in which somebody works */
+	int64_t			outstanding;	/* messages, of all programs, not answered; -1: not there */
 };
 
 struct ha_group_status {

@@ -51,11 +51,12 @@ enum pciehsm_ha_state {
  * @standby:	1: it works only when no active member is left
  * @drain:	1: it gets no new work while others can do it
  * @weight:	its share of the work against the others', 1 and more
- * @objects:	that it holds
+ * @objects:	that it holds: copies of those of the group
  * @operations:	cryptographic operations that it has done since power-on, for whomever
  * @sessions:	contexts in which somebody works
  * @answer_us:	microseconds that its answer to a short question took
  * @digest:	of its contents: those of two members are the same if their contents are
+ * @outstanding: messages from all programs that it has not answered yet, -1 if it is not there
  * @reserved:	0
  */
 struct pciehsm_ha_member {
@@ -72,7 +73,8 @@ struct pciehsm_ha_member {
 	uint64_t	operations;
 	uint64_t	answer_us;
 	uint8_t		digest[32];
-	uint64_t	reserved[8];
+	int64_t		outstanding;
+	uint64_t	reserved[7];
 };
 
 /**

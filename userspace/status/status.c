@@ -109,6 +109,7 @@ static void copy_member(struct pciehsm_ha_member *to, const struct ha_member_sta
 	to->sessions = from->sessions;
 	to->operations = from->operations;
 	to->answer_us = from->answer_us;
+	to->outstanding = from->outstanding;
 	memcpy(to->digest, from->digest, sizeof(to->digest));
 }
 

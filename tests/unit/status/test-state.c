@@ -66,6 +66,7 @@ static void tells_of_all(void **state)
 	assert_int_equal(group->members[0].objects, 2);
 	assert_int_equal(group->members[1].weight, 1);
 	assert_true(group->members[1].slot >= 0);
+	assert_int_equal(group->members[1].outstanding, 0);
 	assert_memory_equal(group->members[0].digest, group->members[1].digest,
 			    sizeof(group->members[0].digest));
 	done = group->members[0].operations + group->members[1].operations;
@@ -88,6 +89,7 @@ static void tells_of_losses(void **state)
 	assert_string_equal(pciehsm_ha_state_name(group->members[1].state), "down");
 	assert_string_equal(group->members[1].reason, "not there");
 	assert_int_equal(group->members[1].slot, -1);
+	assert_int_equal(group->members[1].outstanding, -1);
 	free(group);
 	loopback_return(lb, CARD_B);
 	group = look();
