@@ -11,6 +11,7 @@
 
 /**
  * struct job - a submitted message
+ * @hold:	when it reports progress, it stays in there: it takes as long as a test wants
  * @order:	when it was done, among all
  */
 struct job {
@@ -19,6 +20,7 @@ struct job {
 	uint8_t			out[2048];
 	atomic_int		done;
 	atomic_uint		progress;
+	bool			hold;
 	unsigned int		order;
 };
 
@@ -44,6 +46,16 @@ static void on_progress(struct hsm_fw_request *req, uint32_t permille)
 	(void)permille;
 	pthread_mutex_lock(&lock);
 	atomic_fetch_add(&j->progress, 1);
+	pthread_cond_broadcast(&changed);
+	while (j->hold)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+static void set_hold(struct job *j, bool yes)
+{
+	pthread_mutex_lock(&lock);
+	j->hold = yes;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
 }
@@ -200,6 +212,57 @@ static void wait_progress(struct job *j)
 	while (!atomic_load(&j->progress) && !atomic_load(&j->done))
 		pthread_cond_wait(&changed, &lock);
 	pthread_mutex_unlock(&lock);
+}
+
+static void begin_slow(struct card *c, struct job *j, uint32_t n, uint32_t ctx)
+{
+	set_hold(j, true);
+	rsa_message(&j->m, n, 4096);
+	submit(c, j, c->part, ctx);
+	wait_progress(j);
+}
+
+static void give_up(struct card *c, struct job *j)
+{
+	assert_int_equal(atomic_load(&j->done), 0);
+	assert_true(hsm_fw_abort(c->fw, &j->req));
+	set_hold(j, false);
+	wait_done(j);
+	assert_int_equal(j->req.status, HSM_FW_ABORTED_RUNNING);
+	fwmsg_free(&j->m);
+}
+
+/* A long generation takes one engine: with another, nothing else gets slower. */
+static void test_slow_takes_one_engine(void **state)
+{
+	struct card *c = with_engines(2);
+	struct job *slow = calloc(2, sizeof(*slow)), *job = calloc(1, sizeof(*job));
+
+	(void)state;
+	assert_ok(card_ec(c, CTX_CO, 1, "ec", true));
+	assert_ok(card_login(c, c->part, 20, PCIEHSM_ROLE_CO, CO_PIN));
+	begin_slow(c, &slow[0], 10, CTX_CO);
+	/* Of the same context, and of another one */
+	for (unsigned int i = 0; i < 50; i++) {
+		sign_message(&job->m, 2, CKM_ECDSA_SHA256);
+		submit(c, job, c->part, i % 2 ? CTX_CO : CTX_CU);
+		wait_done(job);
+		assert_rv(rv_of(job), CKR_OK);
+		fwmsg_free(&job->m);
+	}
+	/* When both are taken, it waits for one of them, not for both. */
+	begin_slow(c, &slow[1], 20, 20);
+	sign_message(&job->m, 2, CKM_ECDSA_SHA256);
+	submit(c, job, c->part, CTX_CU);
+	assert_int_equal(atomic_load(&job->done), 0);
+	give_up(c, &slow[1]);
+	wait_done(job);
+	assert_rv(rv_of(job), CKR_OK);
+	fwmsg_free(&job->m);
+	give_up(c, &slow[0]);
+	free(job);
+	free(slow);
+	card_free(c);
 }
 
 static void test_abort(void **state)
@@ -557,6 +620,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_fair),
+		cmocka_unit_test(test_slow_takes_one_engine),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_context_close),
 		cmocka_unit_test(test_close_with_work),
