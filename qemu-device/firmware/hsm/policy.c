@@ -57,8 +57,13 @@ static const struct policy partition_policies[] = {
 	{ POLICY_RAW_RSA, 1, 0, 1, ON },
 	{ POLICY_MAX_FAILED_LOGINS, 10, 1, 10, 0 },
 	{ POLICY_HA_RECOVERY, 1, 0, 1, 0 },
-	{ 22, 0, 0, 0, FIXED },		/* activation */
-	{ 23, 0, 0, 0, FIXED },		/* auto-activation */
+	/*
+	 * Activation and auto-activation keep the key of a PED at hand, so that an application
+	 * logs in with its challenge alone, after power was lost, too. Here a password is all that
+	 * a role has, and so each login is what it is on a partition that is activated.
+	 */
+	{ 22, 0, 0, 0, FIXED },
+	{ 23, 0, 0, 0, FIXED },
 	/* Stored as 255 minus the length */
 	{ POLICY_MIN_PIN, 255 - PCIEHSM_PIN_MIN, 0, 255 - PCIEHSM_PIN_MIN, 0 },
 	{ POLICY_MAX_PIN, PCIEHSM_PIN_MAX, PCIEHSM_PIN_MIN, PCIEHSM_PIN_MAX, 0 },
