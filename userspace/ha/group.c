@@ -8,8 +8,14 @@
 
 #include "engine.h"
 
-/* Members are looked at side by side; beyond this the rest counts as down. */
+/*
+ * Members are looked at side by side; beyond this the rest counts as down. But on a machine
+ * that has much else to do, all of them answer late: while answers keep coming, for so
+ * long after each and at most so long in all, those that have not come yet are waited for.
+ */
 #define STATUS_LIMIT	(2 * SECOND + SECOND / 5)
+#define STATUS_STILL	(SECOND / 2)
+#define STATUS_MOST	(20 * SECOND)
 #define STATUS_PROBE_MS	2000U
 
 /* Partition policies that allow keys to be cloned; both are needed in a group. */
@@ -53,6 +59,8 @@ struct board {
 	struct ha_cond		changed;
 	unsigned int		refs;
 	unsigned int		running;
+	uint64_t		begun;
+	uint64_t		answered;	/* when the last member did */
 	struct ha_member_status	members[HA_MAX_MEMBERS];
 	bool			done[HA_MAX_MEMBERS];
 	bool			digest[HA_MAX_MEMBERS];
@@ -77,6 +85,14 @@ static void board_put(struct board *board)
 	ha->env->ops->mutex_destroy(ha->env, &board->lock);
 	ha->env->ops->cond_destroy(ha->env, &board->changed);
 	free(board);
+}
+
+/* Do answers come, so that more may? The board's lock is held. */
+static bool answers_come(const struct board *board)
+{
+	uint64_t now = ha_now(board->ha);
+
+	return now < board->answered + STATUS_STILL && now < board->begun + STATUS_MOST;
 }
 
 static CK_RV look_at(struct ha *ha, const char *serial, struct ha_member_status *status,
@@ -123,15 +139,27 @@ static void probe_main(void *arg)
 	struct probe *probe = arg;
 	struct board *board = probe->board;
 	struct ha *ha = board->ha;
-	struct ha_member_status found = { 0 };
-	bool digest = false;
+	struct ha_member_status found;
+	uint64_t begun;
+	bool digest;
 	CK_RV rv;
 
-	rv = look_at(ha, probe->serial, &found, &digest);
-	ha_lock(ha, &board->lock);
+	for (;;) {
+		memset(&found, 0, sizeof(found));
+		digest = false;
+		begun = ha_now(ha);
+		rv = look_at(ha, probe->serial, &found, &digest);
+		ha_lock(ha, &board->lock);
+		/* It had its time; was that too little for all of them? */
+		if (!(rv == PCIEHSM_RV_TIMEOUT_NOT_EXECUTED || rv == PCIEHSM_RV_TIMEOUT_UNKNOWN) ||
+		    ha_now(ha) < begun + STATUS_PROBE_MS * (SECOND / 1000) || !answers_come(board))
+			break;
+		ha_unlock(ha, &board->lock);
+	}
 	if (rv == CKR_OK) {
 		struct ha_member_status *status = &board->members[probe->index];
 
+		board->answered = ha_now(ha);
 		status->state = HA_MEMBER_ALIVE;
 		status->reason[0] = '\0';
 		status->objects = found.objects;
@@ -308,6 +336,8 @@ int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *st
 	ha_devices_refresh(ha, false);
 	board->ha = ha;
 	board->refs = 1;
+	board->begun = ha_now(ha);
+	board->answered = board->begun;
 	ha->env->ops->mutex_init(ha->env, &board->lock);
 	ha->env->ops->cond_init(ha->env, &board->changed);
 	status->n_members = status->group.n_members;
@@ -330,8 +360,9 @@ int ha_group_status(struct ha *ha, const char *label, struct ha_group_status *st
 			start_probe(board, i, entry->serial, &threads[i]);
 	}
 	ha_lock(ha, &board->lock);
-	while (board->running && ha_now(ha) < deadline)
-		ha_wait(ha, &board->changed, &board->lock, deadline);
+	while (board->running && (ha_now(ha) < deadline || answers_come(board)))
+		ha_wait(ha, &board->changed, &board->lock, ha_now(ha) < deadline ? deadline :
+			board->answered + STATUS_STILL);
 	memcpy(status->members, board->members, sizeof(status->members));
 	memcpy(done, board->done, sizeof(done));
 	memcpy(digest, board->digest, sizeof(digest));
