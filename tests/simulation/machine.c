@@ -33,6 +33,7 @@ struct card {
 	bool			reset_after;
 	unsigned int		one_in;
 	uint32_t		lose_op;	/* the answer to the next of these */
+	uint32_t		pull_op;	/* it is pulled out before it answers one of these */
 	unsigned int		bad_writes;	/* one message in so many */
 	bool			power_fails;	/* with its next write */
 	char			serial[25];	/* of its partition */
@@ -171,6 +172,7 @@ static void switch_off(struct card *card)
 	card->life++;
 	card->hung_until = 0;
 	card->power_fails = false;
+	card->pull_op = 0;
 	tell();
 }
 
@@ -326,6 +328,8 @@ static int message(struct pciehsm_transport *t, const void *in, size_t in_len, v
 	resets = card->resets;
 	err = execute_on(file, in, in_len, out, out_size, out_len);
 	sim_sleep(20 + sim_random(500));
+	if (card->present && card->pull_op && card->pull_op == op_of(in))
+		machine_pull((unsigned int)(card - cards));
 	if (!err)
 		count(file, in, out, !card->present || card->life != file->life ||
 		      card->resets != resets);
@@ -799,6 +803,11 @@ void machine_faulty(unsigned int n, unsigned int one_in)
 void machine_lose_answer(unsigned int n, uint32_t op)
 {
 	cards[n].lose_op = op;
+}
+
+void machine_pull_at(unsigned int n, uint32_t op)
+{
+	cards[n].pull_op = op;
 }
 
 void machine_reinit(unsigned int n)

@@ -48,6 +48,8 @@ void machine_unhang(unsigned int card);
 void machine_faulty(unsigned int card, unsigned int one_in);
 /** machine_lose_answer() - the next message of this kind is executed, and its answer lost */
 void machine_lose_answer(unsigned int card, uint32_t op);
+/** machine_pull_at() - when it has executed the next message of this kind it is pulled out */
+void machine_pull_at(unsigned int card, uint32_t op);
 /** machine_bad_writes() - a write of the store fails in one message of @one_in; 0: none */
 void machine_bad_writes(unsigned int card, unsigned int one_in);
 /** machine_power_fails() - at one of its next writes, in the middle of it; then it is off */

@@ -570,11 +570,11 @@ static unsigned int run_list(const struct scripted *list, unsigned int n, unsign
 	return failed;
 }
 
-static unsigned int admin_count(void)
+static unsigned int count_of(const struct scripted *list)
 {
 	unsigned int n = 0;
 
-	while (admin_tests[n].name)
+	while (list[n].name)
 		n++;
 	return n;
 }
@@ -582,10 +582,12 @@ static unsigned int admin_count(void)
 unsigned int scripted_tests(unsigned int *number)
 {
 	return run_list(tests, sizeof(tests) / sizeof(tests[0]), number) +
-	       run_list(admin_tests, admin_count(), number);
+	       run_list(admin_tests, count_of(admin_tests), number) +
+	       run_list(lost_tests, count_of(lost_tests), number);
 }
 
 unsigned int scripted_count(void)
 {
-	return sizeof(tests) / sizeof(tests[0]) + admin_count();
+	return (unsigned int)(sizeof(tests) / sizeof(tests[0])) + count_of(admin_tests) +
+	       count_of(lost_tests);
 }

@@ -4,6 +4,7 @@
 #define PCIEHSM_SIMULATION_SCRIPTED_H
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests.h"
@@ -34,8 +35,8 @@ struct scripted {
 	void		(*fn)(void *arg);
 };
 
-/* scripted_admin.c; ends with an empty one */
-extern const struct scripted admin_tests[];
+/* scripted_admin.c, scripted_lost.c; each ends with an empty one */
+extern const struct scripted admin_tests[], lost_tests[];
 
 void key_made(struct process *p, const char *label, bool token, struct key *key);
 void key_works(struct process *p, const struct key *key);
