@@ -136,8 +136,8 @@ static void name_given_up(void *arg)
 }
 
 /*
- * One process deletes while it can not reach the first member; another, which has not heard of
- * that, changes the object there, twice.
+ * One process deletes while it can not reach the second member; another, which has not heard of
+ * that, changes the object there. Its version is the newer one.
  */
 static void changed_after_deletion(void *arg)
 {
@@ -152,13 +152,11 @@ static void changed_after_deletion(void *arg)
 	LOGIN(&one);
 	LOGIN(&other);
 	key_made(&one, "a", true, &key);
-	machine_faulty(0, 1);
+	machine_faulty(1, 1);
 	CHECK_RV(ha_destroy(other.token, 1, &key.pub), CKR_OK);
-	CHECK(exists_on(0, &key.pub) && !exists_on(1, &key.pub));
-	machine_faulty(0, 0);
-	ha_set_attributes(one.token, 1, &key.pub, &attr, 1);
-	id++;
-	ha_set_attributes(one.token, 1, &key.pub, &attr, 1);
+	CHECK(!exists_on(0, &key.pub) && exists_on(1, &key.pub));
+	machine_faulty(1, 0);
+	CHECK_RV(ha_set_attributes(one.token, 1, &key.pub, &attr, 1), CKR_OK);
 	process_stop(&one);
 	process_stop(&other);
 	process_start(&one, 3, 0);
