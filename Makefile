@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod modules_install check-removals userspace qemu install uninstall deb deps test-deps demo check check-kernels check-debug check-packages bench simulate fuzz vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu install uninstall deb deps test-deps demo check check-kernels check-qemu check-debug check-packages bench simulate fuzz vm unit clean help
 
 all: kmod userspace qemu
 
@@ -80,6 +80,11 @@ check: test-deps
 check-kernels: test-deps
 	@tests/kernels/run bookworm trixie sid
 
+# QEMU of Debian 12 and 13 and of the future one, with the card; each boots a guest.
+check-qemu: test-deps
+	$(submake) kmod
+	@tests/qemu-versions/check bookworm trixie sid
+
 check-debug: test-deps
 	$(submake) all
 	@tests/debug-kernel/check
@@ -137,6 +142,7 @@ help:
 	@echo 'make unit       the tests that need no guest'
 	@echo 'make simulate   SEEDS=1000 random runs of the group engine on simulated time'
 	@echo 'make check-kernels  build the driver for the kernels of three Debian suites (as root)'
+	@echo 'make check-qemu     the card in the QEMU of three Debian suites, each booted (as root)'
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
 	@echo 'make check-packages the Debian packages in fresh systems of Debian 12 and 13 (as root)'
 	@echo 'make bench      measure, in turns with a peer for each thing'
