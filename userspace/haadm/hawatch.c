@@ -18,32 +18,12 @@
  * struct look - a look at a group
  * @at:		ms of a clock that only goes forward
  * @rates:	operations per second of each member since the look before; below 0: not known
- * @outstanding: messages of each member, from all programs, that it has not answered; below 0:
- *		it is not there
  */
 struct look {
 	struct ha_group_status	status;
 	int64_t			at;
 	double			rates[HA_MAX_MEMBERS];
-	int64_t			outstanding[HA_MAX_MEMBERS];
 };
-
-/* With nothing of our own on its way: only those of others are counted. */
-static void count_outstanding(struct app *app, struct look *look)
-{
-	struct pciehsm_device *list = NULL;
-	int k, n = app->bus->ops->list(app->bus, &list);
-	unsigned int i;
-
-	for (i = 0; i < look->status.n_members; i++) {
-		look->outstanding[i] = -1;
-		for (k = 0; k < n; k++)
-			if (!strcmp(list[k].serial, look->status.members[i].serial))
-				look->outstanding[i] = list[k].outstanding;
-	}
-	if (n >= 0)
-		free(list);
-}
 
 /* How many live members hold what the others hold; 0: they differ */
 static unsigned int full_copies(const struct ha_group_status *status)
@@ -77,8 +57,6 @@ static enum status take_look(struct app *app, const char *label, const struct lo
 						 (look->at - before->at);
 		}
 	}
-	if (!st)
-		count_outstanding(app, look);
 	return st;
 }
 
@@ -111,8 +89,7 @@ static void look_json(struct json_object *top, const struct look *look)
 		put_number(member, "weight", m->weight);
 		put_number_if(member, "objects", alive, m->objects);
 		put_number_if(member, "tombstones", alive, m->tombstones);
-		put_number_if(member, "outstanding", look->outstanding[i] >= 0,
-			      look->outstanding[i]);
+		put_number_if(member, "outstanding", m->outstanding >= 0, m->outstanding);
 		put_number_if(member, "answer_us", alive, m->answer_us);
 		put_number_if(member, "operations", alive, m->operations);
 		put_number_if(member, "operations_per_second", look->rates[i] >= 0,
@@ -144,7 +121,7 @@ static void print_look(const struct look *look)
 		       m->weight);
 		if (m->state == HA_MEMBER_ALIVE)
 			printf("%9" PRIu32 "%9" PRIu32 "%13" PRId64 "%10s%9.1f ms\n", m->objects,
-			       m->sessions, look->outstanding[i], rate, m->answer_us / 1000.0);
+			       m->sessions, m->outstanding, rate, m->answer_us / 1000.0);
 		else
 			printf("  %s\n", m->reason);
 	}
