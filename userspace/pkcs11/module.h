@@ -166,6 +166,12 @@ CK_RV token_find(struct ha *ha, CK_SLOT_ID slot, struct token **token);
  * Return: CKR_OK; CKR_SLOT_ID_INVALID; CKR_TOKEN_NOT_PRESENT: it was there, and is not now
  */
 CK_RV slot_find(struct ha *ha, CK_SLOT_ID slot, struct ha_slot *found);
+/**
+ * slot_is_blank() - is there a partition that nobody has initialised yet?
+ *
+ * The engine works with none of those, so all that is known of it is in @found.
+ */
+bool slot_is_blank(struct ha *ha, CK_SLOT_ID slot, struct ha_slot *found);
 /** slot_learn() - an application has been told of it; CKR_HOST_MEMORY */
 CK_RV slot_learn(CK_SLOT_ID slot);
 /** slots_known() - all slots that applications were told of; returns how many there are */

@@ -260,6 +260,7 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
 		    CK_SESSION_HANDLE *handle)
 {
 	struct ha *ha = module_enter(slot);
+	struct ha_slot found;
 	struct token *token;
 	CK_RV rv;
 
@@ -279,6 +280,9 @@ CK_RV C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIF
 		rv = token_find(ha, slot, &token);
 	if (rv == CKR_OK)
 		rv = check_token(token, flags);
+	if ((rv == CKR_DEVICE_REMOVED || rv == CKR_TOKEN_NOT_PRESENT) &&
+	    slot_is_blank(ha, slot, &found))
+		rv = CKR_TOKEN_NOT_RECOGNIZED;
 	if (rv == CKR_OK)
 		rv = open_session(token, slot, flags, handle);
 	module_leave(slot);

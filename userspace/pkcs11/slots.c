@@ -7,6 +7,12 @@
 
 #include "module.h"
 
+/* A partition that nobody has initialised; the engine works with none of those. */
+static bool is_blank(const struct ha_slot *slot)
+{
+	return slot->kind == HA_SLOT_PARTITION && !slot->initialised;
+}
+
 static int by_number(const void *a, const void *b)
 {
 	CK_SLOT_ID x = *(const CK_SLOT_ID *)a, y = *(const CK_SLOT_ID *)b;
@@ -47,7 +53,7 @@ static CK_RV list_slots(struct ha *ha, bool present, CK_SLOT_ID **out, CK_ULONG 
 	for (i = 0; present && i < n; i++) {
 		struct ha_token *token = ha_token(ha, now[i].id);
 
-		if (token && ha_token_present(token))
+		if (token && (ha_token_present(token) || is_blank(&now[i])))
 			list[(*count)++] = now[i].id;
 	}
 	if (!present)
@@ -92,6 +98,11 @@ static CK_VERSION parse_version(const char *text)
 	return (CK_VERSION){ .major = (CK_BYTE)major, .minor = (CK_BYTE)minor };
 }
 
+bool slot_is_blank(struct ha *ha, CK_SLOT_ID slot, struct ha_slot *found)
+{
+	return slot_find(ha, slot, found) == CKR_OK && is_blank(found);
+}
+
 CK_RV C_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 {
 	struct ha *ha = module_enter(slot);
@@ -117,7 +128,7 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 		text_fill(info->slotDescription, sizeof(info->slotDescription), text);
 		text_fill(info->manufacturerID, sizeof(info->manufacturerID), MANUFACTURER);
 		info->flags = CKF_REMOVABLE_DEVICE | CKF_HW_SLOT;
-		if (token && ha_token_present(token))
+		if (token && (ha_token_present(token) || is_blank(&found)))
 			info->flags |= CKF_TOKEN_PRESENT;
 		info->hardwareVersion.major = 1;
 		info->firmwareVersion = parse_version(found.fw_version);
@@ -153,6 +164,7 @@ static void fill_serial(CK_TOKEN_INFO *info, const char *serial)
 	text_fill(info->serialNumber, room, len > room ? serial + (len - room) : serial);
 }
 
+/* @token: NULL: nobody has initialised it, so it has no sessions */
 static void fill_token(CK_TOKEN_INFO *info, struct token *token, const struct ha_token_info *from)
 {
 	memset(info, 0, sizeof(*info));
@@ -163,10 +175,12 @@ static void fill_token(CK_TOKEN_INFO *info, struct token *token, const struct ha
 	info->flags = token_flags(from);
 	info->ulMaxSessionCount = CK_EFFECTIVELY_INFINITE;
 	info->ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE;
-	pthread_mutex_lock(&token->lock);
-	info->ulSessionCount = token->sessions;
-	info->ulRwSessionCount = token->sessions - token->ro_sessions;
-	pthread_mutex_unlock(&token->lock);
+	if (token) {
+		pthread_mutex_lock(&token->lock);
+		info->ulSessionCount = token->sessions;
+		info->ulRwSessionCount = token->sessions - token->ro_sessions;
+		pthread_mutex_unlock(&token->lock);
+	}
 	info->ulMinPinLen = PCIEHSM_PIN_MIN;
 	info->ulMaxPinLen = PCIEHSM_PIN_MAX;
 	info->ulTotalPublicMemory = from->space;
@@ -194,6 +208,12 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 		rv = ha_token_info(token->ha, &from);
 		if (rv == CKR_DEVICE_REMOVED)
 			rv = CKR_TOKEN_NOT_PRESENT;
+	}
+	if (rv == CKR_TOKEN_NOT_PRESENT) {
+		memset(&from, 0, sizeof(from));
+		token = NULL;
+		if (slot_is_blank(ha, slot, &from.slot))
+			rv = CKR_OK;
 	}
 	if (rv == CKR_OK)
 		fill_token(info, token, &from);

@@ -2,6 +2,8 @@
 /* Initialisation, slots, tokens, sessions, logins. */
 #include "fixture.h"
 
+#include <unistd.h>
+
 CK_RV C_GetInterface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE **interface,
 		     CK_FLAGS flags);
 
@@ -332,6 +334,89 @@ static void password_of_somebody_else(void **state)
 	bus->ops->close(bus);
 }
 
+/* The slot of a partition that has just been made: the module hears of it, and goes there. */
+static CK_SLOT_ID new_slot(void)
+{
+	CK_TOKEN_INFO info;
+	CK_SLOT_ID list[8];
+	CK_ULONG n, i;
+	int tries;
+
+	for (tries = 0; tries < 600; tries++) {
+		n = 8;
+		OK(p11->C_GetSlotList(CK_TRUE, list, &n));
+		for (i = 0; i < n; i++)
+			if (list[i] != SLOT_A && list[i] != SLOT_A + 1 && list[i] != GROUP_SLOT &&
+			    p11->C_GetTokenInfo(list[i], &info) != CKR_TOKEN_NOT_PRESENT)
+				return list[i];
+		usleep(50000);
+	}
+	fail_msg("the new partition has got no slot");
+	return 0;
+}
+
+/* A partition from its creation until nobody can log in any more: what each state is called */
+static void a_partition_is_made_and_locked(void **state)
+{
+	static const char wrong[] = "not-this-one", first[] = "first-password";
+	struct pciehsm_bus *bus = loopback_bus(lb);
+	struct pciehsm_transport *hsm, *t;
+	CK_SESSION_HANDLE s;
+	CK_TOKEN_INFO info;
+	CK_SLOT_INFO slot_info;
+	CK_SLOT_ID its;
+	char serial[25];
+	unsigned int tries;
+	CK_RV rv;
+
+	(void)state;
+	if (slot != SLOT_A) {
+		bus->ops->close(bus);
+		return;
+	}
+	hsm = cards_open(bus, "154438");
+	OK(pciehsm_login(hsm, PCIEHSM_ROLE_SO, SO_PIN, strlen(SO_PIN), NULL, NULL));
+	OK(pciehsm_partition_create(hsm, 0, NULL, NULL, serial));
+	its = new_slot();
+	OK(p11->C_GetTokenInfo(its, &info));
+	assert_false(info.flags & CKF_TOKEN_INITIALIZED);
+	IS(CKR_TOKEN_NOT_RECOGNIZED, p11->C_OpenSession(its, CKF_SERIAL_SESSION, NULL, NULL, &s));
+	OK(p11->C_GetSlotInfo(its, &slot_info));
+	assert_true(slot_info.flags & CKF_TOKEN_PRESENT);
+
+	t = cards_open(bus, serial);
+	OK(pciehsm_partition_init(t, "new", PO_PIN, strlen(PO_PIN), DOMAIN, strlen(DOMAIN), NULL));
+	/* At the latest when that has been noticed */
+	for (tries = 0; tries < 600; tries++) {
+		rv = p11->C_OpenSession(its, CKF_SERIAL_SESSION, NULL, NULL, &s);
+		if (rv != CKR_TOKEN_NOT_RECOGNIZED && rv != CKR_TOKEN_NOT_PRESENT &&
+		    rv != CKR_DEVICE_REMOVED)
+			break;
+		usleep(50000);
+	}
+	OK(rv);
+	IS(CKR_USER_PIN_NOT_INITIALIZED, p11->C_Login(s, CKU_USER, (CK_BYTE *)first,
+						      strlen(first)));
+	OK(pciehsm_login(t, PCIEHSM_ROLE_PO, PO_PIN, strlen(PO_PIN), NULL, NULL));
+	OK(pciehsm_role_init(t, PCIEHSM_ROLE_CO, first, strlen(first)));
+	for (tries = 0; tries < 20; tries++) {
+		rv = p11->C_Login(s, CKU_USER, (CK_BYTE *)wrong, strlen(wrong));
+		if (rv == CKR_PIN_LOCKED)
+			break;
+		IS(CKR_PIN_INCORRECT, rv);
+	}
+	IS(CKR_PIN_LOCKED, rv);
+	assert_true(tries >= 3);
+	IS(CKR_PIN_LOCKED, p11->C_Login(s, CKU_USER, (CK_BYTE *)first, strlen(first)));
+	OK(p11->C_GetTokenInfo(its, &info));
+	assert_true(info.flags & CKF_USER_PIN_LOCKED);
+	t->ops->close(t);
+	/* Its number is what follows that of the card. */
+	OK(pciehsm_partition_delete(hsm, (uint32_t)strtoul(serial + strlen("154438"), NULL, 10)));
+	hsm->ops->close(hsm);
+	bus->ops->close(bus);
+}
+
 static void legacy_functions(void **state)
 {
 	CK_SESSION_HANDLE s = session();
@@ -416,6 +501,7 @@ int main(void)
 		IN_MODULE(security_officer),
 		IN_MODULE(set_pin),
 		IN_MODULE(password_of_somebody_else),
+		IN_MODULE(a_partition_is_made_and_locked),
 		IN_MODULE(legacy_functions),
 		IN_MODULE(randomness),
 		IN_MODULE(little_randomness),
