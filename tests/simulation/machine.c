@@ -766,6 +766,10 @@ void machine_go_back(unsigned int n)
 
 void machine_return(unsigned int n)
 {
+	if (cards[n].present) {
+		sim_fail("card %u can not come back: it is there", n);
+		return;
+	}
 	sim_log("card %u is back", n);
 	power_on(&cards[n]);
 	tell();

@@ -6,6 +6,9 @@
 
 #include "random.h"
 
+/* No call may take longer, whatever happens. */
+#define CALL_MAX	(20 * SIM_SECOND)
+
 struct worker {
 	struct client	*client;
 	unsigned int	index;
@@ -68,6 +71,9 @@ static void called(const char *what, const struct thing *thing, uint64_t begun, 
 		totals.longest_us = took;
 	sim_log("%s %s: %s, %.3f s", what, thing ? thing->label : "", pciehsm_rv_name(rv),
 		(double)took / 1e6);
+	/* Each member is tried a few times at most, and each message has its time-out. */
+	if (took > CALL_MAX)
+		sim_fail("%s %s comes to no end", what, thing ? thing->label : "");
 	if (rv == CKR_OK || excused(thing, rv))
 		return;
 	/* Nobody failed: there were too few members for the copies that are wanted. */
