@@ -120,6 +120,7 @@ static const CK_MECHANISM_TYPE mechanisms[] = {
 	CKM_SHA256, CKM_SHA256_HMAC, CKM_SHA256_HMAC_GENERAL, CKM_ECDSA, CKM_ECDSA_SHA256,
 	CKM_EC_KEY_PAIR_GEN, CKM_ECDH1_DERIVE, CKM_HKDF_DERIVE, CKM_EDDSA, CKM_RSA_PKCS,
 	CKM_RSA_PKCS_OAEP, CKM_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS, CKM_GENERIC_SECRET_KEY_GEN,
+	CKM_ML_KEM, CKM_ML_DSA, CKM_SLH_DSA,
 };
 
 /* A mechanism; what its parameter points to is in @held and freed by the caller. */
@@ -139,7 +140,9 @@ static CK_MECHANISM take_mechanism(struct input *in, void **held)
 		/* A structure that holds pointers must not hold what the input says. */
 		if (m.mechanism == CKM_AES_GCM || m.mechanism == CKM_ECDH1_DERIVE ||
 		    m.mechanism == CKM_HKDF_DERIVE || m.mechanism == CKM_EDDSA ||
-		    m.mechanism == CKM_RSA_PKCS_OAEP)
+		    m.mechanism == CKM_RSA_PKCS_OAEP || m.mechanism == CKM_ML_DSA ||
+		    m.mechanism == CKM_SLH_DSA || m.mechanism == CKM_ECDH1_COFACTOR_DERIVE ||
+		    m.mechanism == CKM_HKDF_DATA)
 			m.ulParameterLen &= 7;
 		m.pParameter = held[0];
 		return m;
@@ -169,6 +172,10 @@ static CK_MECHANISM take_mechanism(struct input *in, void **held)
 		break;
 	case CKM_EDDSA:
 		PARAMETER(CK_EDDSA_PARAMS, take8(in), len, held[1]);
+		break;
+	case CKM_ML_DSA:
+	case CKM_SLH_DSA:
+		PARAMETER(CK_SIGN_ADDITIONAL_CONTEXT, take_number(in), held[1], len);
 		break;
 	case CKM_RSA_PKCS_OAEP:
 		PARAMETER(CK_RSA_PKCS_OAEP_PARAMS, take_number(in), take_number(in),
@@ -255,7 +262,7 @@ static void call(struct input *in, CK_SESSION_HANDLE s)
 	void *held[3];
 	CK_MECHANISM m = take_mechanism(in, held);
 
-	switch (take8(in) % 32) {
+	switch (take8(in) % 48) {
 	case 0:
 		take_template(in, &t);
 		keep_key(p11->C_CreateObject(s, t.attrs, t.n, &key), key);
@@ -366,6 +373,53 @@ static void call(struct input *in, CK_SESSION_HANDLE s)
 		break;
 	case 29:
 		f->v3.C_SessionCancel(s, take_number(in));
+		break;
+	case 30:
+		take_template(in, &t);
+		keep_key(f->C_EncapsulateKey(s, &m, some, t.attrs, t.n, to, &room, &key), key);
+		break;
+	case 31:
+		take_template(in, &t);
+		keep_key(f->C_DecapsulateKey(s, &m, some, t.attrs, t.n, data, len, &key), key);
+		break;
+	case 32:
+		p11->C_DigestEncryptUpdate(s, data, len, to, &room);
+		break;
+	case 33:
+		p11->C_DecryptDigestUpdate(s, data, len, to, &room);
+		break;
+	case 34:
+		p11->C_SignEncryptUpdate(s, data, len, to, &room);
+		break;
+	case 35:
+		p11->C_DecryptVerifyUpdate(s, data, len, to, &room);
+		break;
+	case 36:
+		p11->C_SignRecoverInit(s, &m, some);
+		p11->C_SignRecover(s, data, len, to, &room);
+		break;
+	case 37:
+		p11->C_VerifyRecoverInit(s, &m, some);
+		p11->C_VerifyRecover(s, data, len, to, &room);
+		break;
+	case 38:
+		p11->C_DigestInit(s, &m);
+		p11->C_Digest(s, data, len, to, &room);
+		break;
+	case 39:
+		p11->C_GetObjectSize(s, some, &n);
+		p11->C_SeedRandom(s, data, len);
+		p11->C_GenerateRandom(s, out, room);
+		break;
+	case 40:
+		p11->C_VerifyInit(s, &m, some);
+		p11->C_VerifyUpdate(s, data, len);
+		p11->C_VerifyFinal(s, out, room);
+		break;
+	case 41:
+		f->C_VerifySignatureInit(s, &m, some, out, room);
+		f->C_VerifySignatureUpdate(s, data, len);
+		f->C_VerifySignatureFinal(s);
 		break;
 	default:
 		message(in, s, data, len, to, &room);
