@@ -155,7 +155,9 @@ CK_RV ha_token_info(struct ha_token *token, struct ha_token_info *info);
  *		later are logged in with it
  * @attempts:	NULL, or out: wrong passwords left, on CKR_PIN_INCORRECT
  *
- * A wrong password is tried on one member only.
+ * A wrong password is tried on one member only. If its answer is lost, that member is asked
+ * what it has counted; only one that is gone or hangs can not be asked, and then the
+ * password is tried on another.
  */
 CK_RV ha_login(struct ha_token *token, uint32_t role, const void *pin, size_t pin_len,
 	       uint32_t *attempts);
