@@ -492,7 +492,7 @@ static void test_bad_pair(void **state)
 		assert_rv(generate[i](5), CKR_DEVICE_ERROR);
 		broken = false;
 		assert_int_equal(count_events(card, HSM_FW_ENGINE_FAILED, 0), 1);
-		/* There is no such key, and no other one works, until the card has tested itself. */
+		/* There is no such key, and no other one works, until the self test. */
 		assert_rv(sign(CKM_ECDSA_SHA256, 2), CKR_DEVICE_ERROR);
 		assert_rv(generate[i](5), CKR_DEVICE_ERROR);
 		assert_ok(card_find(card, CTX_CO, NULL, &count, NULL));

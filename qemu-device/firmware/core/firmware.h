@@ -52,7 +52,8 @@
  * @lock:		of @hsm and @partitions
  * @hsm:		the HSM's state
  * @partitions:		by index - 1; each one referenced
- * @allowed:		a bit for each policy of the HSM that is not 0: looked at by many, with no lock
+ * @allowed:		a bit for each policy of the HSM that is not 0: looked at by many,
+ *			with no lock
  * @epoch:		grows when the HSM's roles are destroyed: earlier logins are void
  * @started_at:		when the card was switched on, ms
  * @audit:		the audit log

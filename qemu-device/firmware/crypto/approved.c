@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is approved: FIPS 186-5, SP 800-131A Rev. 2, SP 800-56A, SP 800-186 and FIPS 203 to 205, as far as
- * they speak of what is here.
+ * What is approved: FIPS 186-5, SP 800-131A Rev. 2, SP 800-56A, SP 800-186 and FIPS 203 to
+ * 205, as far as they speak of what is here.
  */
 #include <openssl/objects.h>
 

@@ -17,10 +17,10 @@ const char *fw_selftest(void);
 
 /* ---- among the self tests ---- */
 
-/** fw_selftest_pqc() - ML-KEM, ML-DSA and SLH-DSA, those that there are; returns as fw_selftest() */
+/** fw_selftest_pqc() - those of ML-KEM, ML-DSA, SLH-DSA that there are; as fw_selftest() */
 const char *fw_selftest_pqc(void);
 
-/** fw_unhex() - bytes from hexadecimal digits; the texts are ours, so they are well formed and fit */
+/** fw_unhex() - bytes of hexadecimal digits; the texts are ours: well formed, and they fit */
 struct fw_bytes fw_unhex(const char *hex, uint8_t *out);
 
 /** fw_put_hex() - the same into an attribute */

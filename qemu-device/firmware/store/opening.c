@@ -258,7 +258,8 @@ static int configure(struct store *s, const struct opening *o, bool durable, boo
 			    "another path", o->path);
 	if (!*blank && (schema < 1 || schema > STORE_SCHEMA))
 		return fail(o, -EBADMSG, "the store %s has format %lld, this firmware knows %d; "
-			    "use the firmware that wrote it", o->path, (long long)schema, STORE_SCHEMA);
+			    "use the firmware that wrote it", o->path, (long long)schema,
+			    STORE_SCHEMA);
 	*found = schema;
 	return 0;
 }

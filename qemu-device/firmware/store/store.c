@@ -22,7 +22,8 @@ static const char *const statements[ST_COUNT] = {
 	[ST_DELETE_RECORD] = "DELETE FROM record WHERE number = ?1",
 	[ST_LIST_RECORDS] = "SELECT number, counter FROM record WHERE number >= 0 ORDER BY number",
 	[ST_PUT_OBJECT]	= "INSERT INTO object "
-			  "(id, seq, counter, writer, deleted, ouid, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET "
+			  "(id, seq, counter, writer, deleted, ouid, sealed) "
+			  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET "
 			  "seq = ?2, counter = ?3, writer = ?4, deleted = ?5, "
 			  "ouid = ?6, sealed = ?7",
 	[ST_LIST_OBJECTS] = "SELECT id, seq, counter, writer, deleted, ouid, sealed FROM object "
