@@ -274,6 +274,18 @@ static void test_tamper(void **state)
 	card_free(c);
 }
 
+/* A lot of so many objects; how many are left */
+static void clear_lot(struct card *c, uint32_t limit, uint32_t left)
+{
+	struct fwmsg m;
+
+	fwmsg_begin(&m, PCIEHSM_OP_PARTITION_CLEAR, 0);
+	fwmsg_u32(&m, PCIEHSM_F_LIMIT, limit);
+	assert_ok(fwmsg_run(&m, c->fw, c->part, CTX_CO));
+	assert_int_equal(fwmsg_get_u32(&m, PCIEHSM_F_OBJECTS), left);
+	fwmsg_free(&m);
+}
+
 static void test_clear(void **state)
 {
 	struct card *c = card_ready(1238700, DOMAIN);
@@ -283,6 +295,14 @@ static void test_clear(void **state)
 	(void)state;
 	for (unsigned int i = 1; i <= 20; i++)
 		assert_ok(card_data(c, CTX_CO, i, "x", true));
+	fwmsg_begin(&m, PCIEHSM_OP_PARTITION_CLEAR, 0);
+	fwmsg_u32(&m, PCIEHSM_F_LIMIT, 0);
+	assert_rv(fwmsg_run(&m, c->fw, c->part, CTX_CO), CKR_ARGUMENTS_BAD);
+	fwmsg_free(&m);
+	clear_lot(c, 12, 8);
+	assert_ok(card_find(c, CTX_CO, NULL, &n, NULL));
+	assert_int_equal(n, 8);
+	clear_lot(c, 7, 1);
 	assert_ok(card_simple(c, c->part, CTX_CO, PCIEHSM_OP_PARTITION_CLEAR));
 	assert_ok(card_find(c, CTX_CO, NULL, &n, NULL));
 	assert_int_equal(n, 0);

@@ -11,6 +11,8 @@
 
 #define INDENT		"        "
 #define FIND_AT_ONCE	256
+/* Objects that are destroyed by one message: often enough to tell how it goes */
+#define CLEAR_LOT	256
 
 /* The slot that is meant, and its HSM with the SO logged in. */
 static enum status as_so(struct app *app, struct args *args, enum ha_slot_kind kind,
@@ -259,7 +261,8 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 	struct pciehsm_partition_info info;
 	char text[300], *contents;
 	struct context *context;
-	struct waiting waiting;
+	struct progress progress;
+	uint32_t left, done = 0;
 	struct ha_slot slot;
 	enum status st;
 	CK_RV rv;
@@ -280,16 +283,25 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 	st = need_login(app, args, context, PCIEHSM_ROLE_CO, "password");
 	if (st)
 		return st;
-	waiting_begin(&waiting, app, "%" PRIu32 " objects of %s to be destroyed", info.objects,
-		      slot.serial);
-	rv = pciehsm_partition_clear(context->transport);
-	waiting_end(&waiting);
-	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "clearing partition %s", slot.serial);
+	/* What somebody makes meanwhile goes, too, as long as it is slower than this. */
+	progress_begin(&progress, app, "objects");
+	left = info.objects;
+	do {
+		info.objects = left;
+		rv = pciehsm_partition_clear(context->transport, CLEAR_LOT, &left);
+		if (rv)
+			break;
+		done += info.objects > left ? info.objects - left : 0;
+		progress_step(&progress, done, done + left);
+	} while (left);
+	progress_clear(&progress);
 	put_text(app->out, "serial", slot.serial);
-	put_number(app->out, "objects_destroyed", info.objects);
+	put_number(app->out, "objects_destroyed", done);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "clearing partition %s, after %" PRIu32
+			       " objects", slot.serial, done);
 	say(app, INDENT "Partition %s was cleared; %" PRIu32 " objects were destroyed.\n",
-	       slot.serial, info.objects);
+	       slot.serial, done);
 	return ST_OK;
 }
 

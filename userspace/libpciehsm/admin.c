@@ -357,10 +357,19 @@ CK_RV pciehsm_partition_init(struct pciehsm_transport *t, const char *label,
 	return exchange_pin(t, &r, NULL, attempts);
 }
 
-CK_RV pciehsm_partition_clear(struct pciehsm_transport *t)
+CK_RV pciehsm_partition_clear(struct pciehsm_transport *t, uint32_t limit, uint32_t *left)
 {
+	struct pmsg_want wants[] = { { PCIEHSM_F_OBJECTS, PMSG_U32, .to = left } };
 	struct pmsg_request r;
+	struct pmsg_answer a;
+	CK_RV rv;
 
 	pmsg_begin(&r, t, PCIEHSM_OP_PARTITION_CLEAR, 0);
-	return pmsg_simple(t, &r);
+	if (limit)
+		pmsg_u32(&r, PCIEHSM_F_LIMIT, limit);
+	rv = pmsg_exchange(t, &r, &a, 0, true);
+	if (rv == CKR_OK)
+		rv = pmsg_read_all(&a, wants);
+	pmsg_end(&r, &a);
+	return rv;
 }

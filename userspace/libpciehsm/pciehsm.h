@@ -265,7 +265,12 @@ CK_RV pciehsm_partition_info(struct pciehsm_transport *t, struct pciehsm_partiti
 CK_RV pciehsm_partition_init(struct pciehsm_transport *t, const char *label,
 			     const void *pin, size_t pin_len,
 			     const void *domain, size_t domain_len, uint32_t *attempts);
-CK_RV pciehsm_partition_clear(struct pciehsm_transport *t);
+/**
+ * pciehsm_partition_clear() - delete objects, each with a tombstone
+ * @limit:	so many at most; 0: all
+ * @left:	how many there are now
+ */
+CK_RV pciehsm_partition_clear(struct pciehsm_transport *t, uint32_t limit, uint32_t *left);
 
 /* ---- objects ---- */
 

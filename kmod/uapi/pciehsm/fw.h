@@ -300,7 +300,10 @@ enum pciehsm_op {
 	 * only, and PIN must be the PO's; destroys all objects and the roles below PO.
 	 */
 	PCIEHSM_OP_PARTITION_INIT	= PCIEHSM_OPC_PW(0x202),
-	/* -> : CO. Deletes every object (with tombstones), whatever its CKA_DESTROYABLE. */
+	/*
+	 * [LIMIT] -> OBJECTS (that are left): CO. Deletes every object, or so many at most
+	 * (with tombstones), whatever its CKA_DESTROYABLE.
+	 */
 	PCIEHSM_OP_PARTITION_CLEAR	= PCIEHSM_OPC_PW(0x203),
 
 	/* -- objects -- */

@@ -147,21 +147,26 @@ CK_RV op_partition_init(struct call *c)
 
 CK_RV op_partition_clear(struct call *c)
 {
+	size_t i, left = 0, limit = message_u32(&c->in, PCIEHSM_F_LIMIT, 0);
 	struct version version;
 	struct entry *e;
 	struct change ch;
 	CK_RV rv;
-	size_t i;
 
+	if (!limit && message_has(&c->in, PCIEHSM_F_LIMIT))
+		return CKR_ARGUMENTS_BAD;
 	rv = change_begin(&ch, c->part);
 	if (rv != CKR_OK)
 		return rv;
+	i = c->part->table.order.count;
+	if (limit && limit < i)
+		left = i - limit;
 	ch.call = c;
 	if (atomic_load(&c->part->epoch) != c->epoch)
 		rv = CKR_USER_NOT_LOGGED_IN;
 	/* From the end: then taking them out of the indexes moves nothing. */
-	for (i = c->part->table.order.count; rv == CKR_OK && i--; ) {
-		e = c->part->table.order.list[i];
+	while (rv == CKR_OK && i > left) {
+		e = c->part->table.order.list[--i];
 		version.counter = e->version.counter + 1;
 		version.writer = c->part->serial;
 		rv = change_bury(&ch, e->ouid, &version);
@@ -172,5 +177,8 @@ CK_RV op_partition_clear(struct call *c)
 		change_abort(&ch);
 		return rv;
 	}
-	return change_commit(&ch);
+	rv = change_commit(&ch);
+	if (rv == CKR_OK)
+		answer_u32(&c->out, PCIEHSM_F_OBJECTS, (uint32_t)left);
+	return rv;
 }

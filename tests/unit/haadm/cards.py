@@ -152,18 +152,21 @@ def test_login_after_init():
 
 # --- what takes its time ---
 
-def waits(machine, what, *words):
+def shows(machine, what, *words):
     """A command on a terminal, each message of which takes over a second."""
     env = dict(machine.env, LOOPBACK_SLOW_MS='1300', TERM='xterm')
     with Terminal([HAADM, *words], env=env) as terminal:
         shown = terminal.finish()
         expect(f'exit status ({shown})', terminal.status, OK)
-    line = re.compile(r'\x1b\[K {8}waiting for ' + what + r', \d+ s')
-    if not line.search(shown):
-        raise AssertionError(f'"waiting for {what}" is not in {shown!r}')
+    if not re.search(r'\x1b\[K {8}' + what, shown):
+        raise AssertionError(f'"{what}" is not in {shown!r}')
     # Each such line is taken back before anything else is written.
-    for after in re.split(r'waiting for [^\x1b\n]*, \d+ s', shown)[1:]:
-        expect(f'behind the line ({shown!r})', after.startswith('\x1b[K'), True)
+    for after in re.split(what, shown)[1:]:
+        expect(f'behind the line ({shown!r})', re.match(r'\r?\x1b\[K', after) is not None, True)
+
+
+def waits(machine, what, *words):
+    shows(machine, r'waiting for ' + what + r', \d+ s', *words)
 
 
 def test_waiting_is_shown():
@@ -172,7 +175,7 @@ def test_waiting_is_shown():
     machine.create_object(PAR1, 'an object')
     waits(machine, f'the members of group {GROUP}', 'hagroup', 'listgroups', '-password',
           'co-password-4')
-    waits(machine, f'1 objects of {PAR1} to be destroyed', 'partition', 'clear', '-slot', '1',
+    shows(machine, r'1 of 1 objects, \d+ per second, 0 s left', 'partition', 'clear', '-slot', '1',
           '-force', '--password-file', co)
     waits(machine, f'partition {PAR1} to be initialized', 'partition', 'init', '-slot', '1',
           '-label', 'x', '-force', '--password-file', po, '--domain-file', machine.secret('d'))

@@ -149,7 +149,7 @@ static void roles(void **state)
 	assert_int_equal(number, CARD_A_BASE + 1);
 	OK(pciehsm_partition_delete(hsm, number));
 	/* its node's number is known no more */
-	IS(PCIEHSM_RV_ACCESS, pciehsm_partition_clear(hsm));
+	IS(PCIEHSM_RV_ACCESS, pciehsm_partition_clear(hsm, 0, &left));
 	hsm->ops->close(hsm);
 	t->ops->close(t);
 }
@@ -285,15 +285,16 @@ static void cloning(void **state)
 	struct pciehsm_clone_result *results;
 	struct pciehsm_digest_info da, db;
 	struct pciehsm_change *changes;
-	uint32_t target, source;
+	uint32_t target, source, left = 1;
 	void *offer, *hello, *blob;
 	size_t offer_len, hello_len, blob_len, n;
 	uint8_t ouids[32];
 	uint64_t last;
 
 	(void)state;
-	OK(pciehsm_partition_clear(a));
-	OK(pciehsm_partition_clear(b));
+	OK(pciehsm_partition_clear(a, 0, &left));
+	assert_int_equal(left, 0);
+	OK(pciehsm_partition_clear(b, 0, &left));
 	OK(pciehsm_digest(a, &da));
 	OK(pciehsm_object_create(a, 1, name(3, 1), 0, attrs, 3, NULL));
 	OK(pciehsm_changes(a, da.seq, 10, &changes, &n, &last));
