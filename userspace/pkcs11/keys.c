@@ -148,34 +148,75 @@ CK_RV C_WrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HAN
 	return session_leave(session, rv);
 }
 
-CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE unwrapping,
+/**
+ * struct way - how a key is made out of another one
+ * @flag:	what the mechanism must be good for
+ * @usage:	what the other key must be good for
+ * @unwraps:	the other key's errors have the names that they have in unwrapping
+ */
+struct way {
+	CK_FLAGS	flag;
+	uint32_t	usage;
+	bool		unwraps;
+	CK_RV		(*make)(struct ha_token *token, uint32_t session,
+				const CK_MECHANISM *mech, const struct ha_ouid *key,
+				const void *in, size_t in_len, const CK_ATTRIBUTE *attrs,
+				CK_ULONG n, struct ha_ouid *made);
+};
+
+static CK_RV derive(struct ha_token *token, uint32_t session, const CK_MECHANISM *mech,
+		    const struct ha_ouid *key, const void *in, size_t in_len,
+		    const CK_ATTRIBUTE *attrs, CK_ULONG n, struct ha_ouid *made)
+{
+	(void)in;
+	(void)in_len;
+	return ha_derive(token, session, mech, key, attrs, n, made);
+}
+
+static const struct way unwrapping = { CKF_UNWRAP, USAGE_UNWRAP, true, ha_unwrap };
+static const struct way deriving = { CKF_DERIVE, USAGE_DERIVE, false, derive };
+static const struct way decapsulating = {
+	CKF_DECAPSULATE, USAGE_DECAPSULATE, true, ha_decapsulate
+};
+
+/* Make a key with another one; the caller has looked at @in and @key. */
+static CK_RV make_with(const struct way *way, struct session *session, CK_MECHANISM *mechanism,
+		       CK_OBJECT_HANDLE with, const void *in, size_t in_len,
+		       const CK_ATTRIBUTE *attrs, CK_ULONG n, CK_OBJECT_HANDLE *key)
+{
+	struct ha_ouid ouid, made;
+	struct object_info info;
+	struct mechanism mech;
+	bool token_object = false;
+	CK_RV rv;
+
+	rv = template_token(session, attrs, n, &token_object);
+	if (rv == CKR_OK)
+		rv = prepare(session, mechanism, way->flag, &mech);
+	if (rv != CKR_OK)
+		return rv;
+	rv = key_for(session, with, mechanism->mechanism, way->usage, &ouid, &info);
+	if (way->unwraps)
+		rv = working_key(rv, CKR_UNWRAPPING_KEY_HANDLE_INVALID,
+				 CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT);
+	if (rv == CKR_OK)
+		rv = way->make(session->token->ha, session->number, &mech.m, &ouid, in, in_len,
+			       attrs, n, &made);
+	mechanism_wipe(&mech);
+	return rv == CKR_OK ? session_made(session, &made, token_object, key) : rv;
+}
+
+CK_RV C_UnwrapKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE with,
 		  CK_BYTE *wrapped, CK_ULONG wrapped_len, CK_ATTRIBUTE *attrs, CK_ULONG n,
 		  CK_OBJECT_HANDLE *key)
 {
 	struct session *session;
 	CK_RV rv = session_enter(handle, &session);
-	bool token_object = false;
-	struct ha_ouid ouid, made;
-	struct object_info info;
-	struct mechanism mech;
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = key && wrapped ? template_token(session, attrs, n, &token_object) :
-			      CKR_ARGUMENTS_BAD;
-	if (rv == CKR_OK)
-		rv = prepare(session, mechanism, CKF_UNWRAP, &mech);
-	if (rv != CKR_OK)
-		return session_leave(session, rv);
-	rv = key_for(session, unwrapping, mechanism->mechanism, USAGE_UNWRAP, &ouid, &info);
-	rv = working_key(rv, CKR_UNWRAPPING_KEY_HANDLE_INVALID,
-			 CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT);
-	if (rv == CKR_OK)
-		rv = ha_unwrap(session->token->ha, session->number, &mech.m, &ouid, wrapped,
-			       wrapped_len, attrs, n, &made);
-	mechanism_wipe(&mech);
-	if (rv == CKR_OK)
-		rv = session_made(session, &made, token_object, key);
+	rv = key && wrapped ? make_with(&unwrapping, session, mechanism, with, wrapped,
+					wrapped_len, attrs, n, key) : CKR_ARGUMENTS_BAD;
 	return session_leave(session, rv);
 }
 
@@ -184,25 +225,11 @@ CK_RV C_DeriveKey(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJECT_H
 {
 	struct session *session;
 	CK_RV rv = session_enter(handle, &session);
-	bool token_object = false;
-	struct ha_ouid ouid, made;
-	struct object_info info;
-	struct mechanism mech;
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = key ? template_token(session, attrs, n, &token_object) : CKR_ARGUMENTS_BAD;
-	if (rv == CKR_OK)
-		rv = prepare(session, mechanism, CKF_DERIVE, &mech);
-	if (rv != CKR_OK)
-		return session_leave(session, rv);
-	rv = key_for(session, base, mechanism->mechanism, USAGE_DERIVE, &ouid, &info);
-	if (rv == CKR_OK)
-		rv = ha_derive(session->token->ha, session->number, &mech.m, &ouid, attrs, n,
-			       &made);
-	mechanism_wipe(&mech);
-	if (rv == CKR_OK)
-		rv = session_made(session, &made, token_object, key);
+	rv = key ? make_with(&deriving, session, mechanism, base, NULL, 0, attrs, n, key) :
+		   CKR_ARGUMENTS_BAD;
 	return session_leave(session, rv);
 }
 
@@ -248,27 +275,11 @@ CK_RV decapsulate_key(CK_SESSION_HANDLE handle, CK_MECHANISM *mechanism, CK_OBJE
 {
 	struct session *session;
 	CK_RV rv = session_enter(handle, &session);
-	bool token_object = false;
-	struct ha_ouid ouid, made;
-	struct object_info info;
-	struct mechanism mech;
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = key && text ? template_token(session, attrs, n, &token_object) : CKR_ARGUMENTS_BAD;
-	if (rv == CKR_OK)
-		rv = prepare(session, mechanism, CKF_DECAPSULATE, &mech);
-	if (rv != CKR_OK)
-		return session_leave(session, rv);
-	rv = key_for(session, private, mechanism->mechanism, USAGE_DECAPSULATE, &ouid, &info);
-	rv = working_key(rv, CKR_UNWRAPPING_KEY_HANDLE_INVALID,
-			 CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT);
-	if (rv == CKR_OK)
-		rv = ha_decapsulate(session->token->ha, session->number, &mech.m, &ouid, text,
-				    text_len, attrs, n, &made);
-	mechanism_wipe(&mech);
-	if (rv == CKR_OK)
-		rv = session_made(session, &made, token_object, key);
+	rv = key && text ? make_with(&decapsulating, session, mechanism, private, text, text_len,
+				     attrs, n, key) : CKR_ARGUMENTS_BAD;
 	return session_leave(session, rv);
 }
 
