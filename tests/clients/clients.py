@@ -19,7 +19,7 @@ for folder in ('tests/cases/guest', 'tests/vm/story'):
     sys.path.insert(0, os.path.join(REPO, folder))
 # pylint: disable=wrong-import-position
 from ktap import Results
-from procedure import CO_PASSWORD, GROUP, OLD, STAYS, Operators
+from procedure import CO_PASSWORD, GROUP, Operators
 
 MODULE = os.environ['PCIEHSM_MODULE']
 NATIVE = 'LOOPBACK_DIR' in os.environ
@@ -36,10 +36,7 @@ def prepare(ha_only=False):
     if NATIVE:
         return
     operators = Operators(['haadm'], seconds=180)
-    operators.prepare_hsm(0, 'hsm0')
-    operators.create_partition(0, STAYS, 'par0')
-    operators.prepare_hsm(1, 'hsm1')
-    operators.create_partition(1, OLD, 'par1')
+    operators.prepare_cards()
     operators.create_group()
     operators.do(f'hagroup haonly -{"enable" if ha_only else "disable"}')
     operators.leave()

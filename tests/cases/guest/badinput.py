@@ -39,10 +39,7 @@ def test_prepare():
         f.write(CO_PASSWORD + '\n')
     os.chmod(PASSWORD_FILE, 0o600)
     operators = Operators(['haadm'], seconds=120)
-    operators.prepare_hsm(0, 'hsm0')
-    operators.create_partition(0, STAYS, 'par0')
-    operators.prepare_hsm(1, 'hsm1')
-    operators.create_partition(1, OLD, 'par1', domain='another domain')
+    operators.prepare_cards('another domain')
     operators.do(f'hagroup creategroup -slot 0 -label {GROUP}',
                  ('Enter the password: ', CO_PASSWORD))
     operators.leave()

@@ -27,10 +27,7 @@ CUT = '77'
 def before():
     results = Results()
     operators = Operators(['haadm'], seconds=120)
-    operators.prepare_hsm(0, 'hsm0')
-    operators.create_partition(0, STAYS, 'par0')
-    operators.prepare_hsm(1, 'hsm1')
-    operators.create_partition(1, OLD, 'par1')
+    operators.prepare_cards()
     operators.create_group()
     operators.leave()
     shutil.copy(CONFIG_FILE, DISK)

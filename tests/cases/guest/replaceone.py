@@ -108,10 +108,7 @@ def busy(results):
 def main():
     results = Results()
     operators = Operators(['haadm'], seconds=240)
-    operators.prepare_hsm(0, 'hsm0')
-    operators.create_partition(0, STAYS, 'par0')
-    operators.prepare_hsm(1, 'hsm1')
-    operators.create_partition(1, OLD, 'par1')
+    operators.prepare_cards()
     operators.create_group()
     operators.leave()
     application = Application(GROUP, CO_PASSWORD)

@@ -25,10 +25,7 @@ def test_procedure():
     machine = Machine('procedure')
     operators = Operators([HAADM], env=machine.env, seconds=60)
     STATE['operators'] = operators
-    operators.prepare_hsm(0, 'hsm0')
-    operators.create_partition(0, STAYS, 'par0')
-    operators.prepare_hsm(1, 'hsm1')
-    operators.create_partition(1, OLD, 'par1')
+    operators.prepare_cards()
     operators.create_group()
     both = operators.list_groups()
     expect_in('before the failure', both, f'------  {OLD}                              par1'

@@ -94,6 +94,13 @@ class Operators:
         self.do('role changepw -name co', ('Enter existing password: ', CO_FIRST_PASSWORD),
                 ('Enter new password: ', co_password), ('Re-enter new password: ', co_password))
 
+    def prepare_cards(self, domain_of_second=DOMAIN):
+        """Two blank cards get a partition each, which may become members of a group."""
+        self.prepare_hsm(0, 'hsm0')
+        self.create_partition(0, STAYS, 'par0')
+        self.prepare_hsm(1, 'hsm1')
+        self.create_partition(1, OLD, 'par1', domain=domain_of_second)
+
     def create_group(self):
         self.do(f'hagroup creategroup -slot 0 -label {GROUP}',
                 ('Enter the password: ', CO_PASSWORD))

@@ -76,10 +76,7 @@ class Story:
         self.say('1. HSM SO, Partition SO and Crypto Officer set up a partition on each of two '
                  'HSMs, and an HA group of both')
         self.operators = Operators(['haadm'], out=self.out, seconds=120)
-        self.operators.prepare_hsm(0, 'hsm0')
-        self.operators.create_partition(0, STAYS, 'par0')
-        self.operators.prepare_hsm(1, 'hsm1')
-        self.operators.create_partition(1, OLD, 'par1')
+        self.operators.prepare_cards()
         self.operators.create_group()
         self.operators.list_groups()
 
