@@ -544,6 +544,8 @@ void ha_work_inline(struct ha_token *token);
 bool ha_work_pending(struct ha_member *member, uint64_t now);
 /** ha_kick() - let the background thread look for work now */
 void ha_kick(struct ha *ha);
+/** ha_group_find() - the configuration of a group as it is now; false: there is none */
+bool ha_group_find(struct ha *ha, const char *label, struct ha_config_group *out);
 /**
  * enum ha_settled - what is waited for
  * @HA_SETTLED_ALL:	nobody is being brought up
