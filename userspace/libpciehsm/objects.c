@@ -239,20 +239,30 @@ CK_RV pciehsm_wrap(struct pciehsm_transport *t, uint32_t session, const CK_MECHA
 	return pmsg_exchange_data(t, &r, false, out, out_len);
 }
 
+/* Unwrapping and decapsulating: the new key is in @in, and @key gets it out. */
+static CK_RV make_from(struct pciehsm_transport *t, uint32_t op, uint32_t session,
+		       const CK_MECHANISM *mech, const uint8_t *key, const void *in, size_t in_len,
+		       const uint8_t *ouid, uint64_t counter, const CK_ATTRIBUTE *attrs,
+		       CK_ULONG n, struct pciehsm_object_version *version)
+{
+	struct pmsg_request r;
+
+	pmsg_begin(&r, t, op, session);
+	pmsg_mechanism(&r, mech);
+	pmsg_ouid(&r, PCIEHSM_F_KEY, key);
+	pmsg_bytes(&r, PCIEHSM_F_DATA, in, in_len);
+	put_creation(&r, ouid, counter, attrs, n);
+	return exchange_creation(t, &r, ouid, NULL, version);
+}
+
 CK_RV pciehsm_unwrap(struct pciehsm_transport *t, uint32_t session, const CK_MECHANISM *mech,
 		     const uint8_t *key, const void *in, size_t in_len,
 		     const uint8_t *ouid, uint64_t counter,
 		     const CK_ATTRIBUTE *attrs, CK_ULONG n,
 		     struct pciehsm_object_version *version)
 {
-	struct pmsg_request r;
-
-	pmsg_begin(&r, t, PCIEHSM_OP_UNWRAP, session);
-	pmsg_mechanism(&r, mech);
-	pmsg_ouid(&r, PCIEHSM_F_KEY, key);
-	pmsg_bytes(&r, PCIEHSM_F_DATA, in, in_len);
-	put_creation(&r, ouid, counter, attrs, n);
-	return exchange_creation(t, &r, ouid, NULL, version);
+	return make_from(t, PCIEHSM_OP_UNWRAP, session, mech, key, in, in_len, ouid, counter,
+			 attrs, n, version);
 }
 
 CK_RV pciehsm_derive(struct pciehsm_transport *t, uint32_t session, const CK_MECHANISM *mech,
@@ -342,12 +352,6 @@ CK_RV pciehsm_decapsulate(struct pciehsm_transport *t, uint32_t session,
 			  const CK_ATTRIBUTE *attrs, CK_ULONG n,
 			  struct pciehsm_object_version *version)
 {
-	struct pmsg_request r;
-
-	pmsg_begin(&r, t, PCIEHSM_OP_DECAPSULATE, session);
-	pmsg_mechanism(&r, mech);
-	pmsg_ouid(&r, PCIEHSM_F_KEY, key);
-	pmsg_bytes(&r, PCIEHSM_F_DATA, in, in_len);
-	put_creation(&r, ouid, counter, attrs, n);
-	return exchange_creation(t, &r, ouid, NULL, version);
+	return make_from(t, PCIEHSM_OP_DECAPSULATE, session, mech, key, in, in_len, ouid, counter,
+			 attrs, n, version);
 }
