@@ -152,6 +152,24 @@
  *   OUID, VERSION, NONCE (the caller's), FLAGS (PCIEHSM_ATTEST_*), TEMPLATE (the
  *   key's attributes that can be read; no label). A key with PCIEHSM_ATTEST_BOUND was
  *   generated in this card and can not leave it, nor ever could.
+ *
+ * Activation
+ *   Where partition policy 22 is on, CO, LCO and CU may each have a second secret, the
+ *   challenge (ROLE_SET_CHALLENGE): it is for applications, the password for a person. A login
+ *   with the password activates a role that has a challenge. From then on a login with the
+ *   challenge is one like any other; until then it is PCIEHSM_CKR_NOT_ACTIVATED. LOGIN takes
+ *   either in PIN, and its answer says which it was. Nothing else takes the challenge.
+ *   A role's activation ends with ROLE_DEACTIVATE, with a new password or challenge, when
+ *   policy 22 is switched off, and when the card is switched off; the last not where policy
+ *   23 is on as well. (A reset of the controller, or of a function, does not switch the card
+ *   off.) Wherever it ends, the logins of that role in other contexts end, too.
+ *   The challenge stays until another one is set; ROLE_RESET_PIN, PARTITION_INIT and whatever
+ *   destroys the roles takes it away.
+ *   A wrong PIN costs an attempt, whichever secret it was meant to be: the card can not tell,
+ *   and guesses at the challenge that did not count would be guesses at the password. So
+ *   policy 15, "ignore failed challenge responses", is off and fixed. The right challenge
+ *   takes back the attempt it has cost, activated or not, and no other: who knows the challenge
+ *   alone can not try passwords for ever. The right password takes back all.
  */
 #ifndef _UAPI_PCIEHSM_FW_H
 #define _UAPI_PCIEHSM_FW_H
@@ -453,6 +471,21 @@ enum pciehsm_op {
 	 * see the key. CKR_KEY_HANDLE_INVALID: no key.
 	 */
 	PCIEHSM_OP_ATTEST		= PCIEHSM_OPC_P(0x120),
+
+	/* -- activation -- */
+	/*
+	 * ROLE (CO, LCO, CU), PIN (its password), NEW_PIN (the challenge, of a length that
+	 * policies 25 and 26 allow) -> : the role's own business; needs no login. Errors as
+	 * LOGIN's; PCIEHSM_CKR_POLICY: policy 22 is off; CKR_PIN_EXPIRED: the password must be
+	 * changed first; CKR_PIN_INVALID: the challenge is the password (in ROLE_SET_PIN, too:
+	 * the password is the challenge). Ends the role's activation.
+	 */
+	PCIEHSM_OP_ROLE_SET_CHALLENGE	= PCIEHSM_OPC_PW(0x00c),
+	/*
+	 * ROLE (CO, LCO, CU) -> : by the role itself or who makes it (see ROLE_INIT). Ends the
+	 * role's activation, if there is one.
+	 */
+	PCIEHSM_OP_ROLE_DEACTIVATE	= PCIEHSM_OPC_PW(0x00d),
 };
 
 enum pciehsm_field_id {
@@ -591,9 +624,13 @@ struct pciehsm_role_info {
 #define PCIEHSM_ROLE_LOCKED_FLAG	(1U << 1)
 #define PCIEHSM_ROLE_MUST_CHANGE_FLAG	(1U << 2)
 #define PCIEHSM_ROLE_LOGGED_IN_FLAG	(1U << 3)	/* in this context */
+#define PCIEHSM_ROLE_CHALLENGE_FLAG	(1U << 4)	/* it has a challenge */
+#define PCIEHSM_ROLE_ACTIVATED_FLAG	(1U << 5)	/* which is good for a login now */
 
 /* PCIEHSM_F_FLAGS of LOGIN's answer */
 #define PCIEHSM_LOGIN_MUST_CHANGE	(1U << 0)
+#define PCIEHSM_LOGIN_CHALLENGE		(1U << 1)	/* it was by the challenge */
+#define PCIEHSM_LOGIN_ACTIVATED		(1U << 2)	/* the role is activated now */
 /* PCIEHSM_F_FLAGS of OBJECT_DESTROY */
 #define PCIEHSM_DESTROY_REPEATED	(1U << 0)
 /* PCIEHSM_F_FLAGS of HSM_INFO's answer */
@@ -824,6 +861,7 @@ enum pciehsm_audit_event {
 #define PCIEHSM_CKR_CLONE_POLICY	(PCIEHSM_CKR_BASE + 0x18)	/* HSM policies 12 differ */
 #define PCIEHSM_CKR_PEERS		(PCIEHSM_CKR_BASE + 0x19)	/* not the peers that are marked */
 #define PCIEHSM_CKR_AUDIT_FULL		(PCIEHSM_CKR_BASE + 0x1a)	/* the Auditor must truncate */
+#define PCIEHSM_CKR_NOT_ACTIVATED	(PCIEHSM_CKR_BASE + 0x1b)	/* see "Activation" above */
 /* Not of a card, but of a group of them: */
 #define PCIEHSM_CKR_COPIES		(PCIEHSM_CKR_BASE + 0x40)	/* too few members for the copies wanted */
 
