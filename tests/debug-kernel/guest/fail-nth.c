@@ -114,9 +114,12 @@ static int message_once(char **args)
 	return err ? err : ((struct pciehsm_msg *)answer)->session == session ? 0 : EBADMSG;
 }
 
+/* A resource for which there is no memory is said to be taken (pci_request_region()). */
 static int bind_once(char **args)
 {
-	return write_file("/sys/bus/pci/drivers/pciehsm/bind", args[0]);
+	int err = write_file("/sys/bus/pci/drivers/pciehsm/bind", args[0]);
+
+	return err == EBUSY ? ENOMEM : err;
 }
 
 static int bind_undo(char **args)
