@@ -186,15 +186,36 @@ unsigned long card_role_init(struct card *c, uint32_t part, uint32_t ctx, uint32
 	return run(&m, c, part, ctx);
 }
 
-unsigned long card_set_pin(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
-			   const char *old, const char *pin)
+static unsigned long set_secret(struct card *c, uint32_t op, uint32_t part, uint32_t ctx,
+				uint32_t role, const char *pin, const char *fresh)
 {
 	struct fwmsg m;
 
-	fwmsg_begin(&m, PCIEHSM_OP_ROLE_SET_PIN, 0);
+	fwmsg_begin(&m, op, 0);
 	fwmsg_u32(&m, PCIEHSM_F_ROLE, role);
-	fwmsg_text(&m, PCIEHSM_F_PIN, old);
-	fwmsg_text(&m, PCIEHSM_F_NEW_PIN, pin);
+	fwmsg_text(&m, PCIEHSM_F_PIN, pin);
+	fwmsg_text(&m, PCIEHSM_F_NEW_PIN, fresh);
+	return run(&m, c, part, ctx);
+}
+
+unsigned long card_set_pin(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
+			   const char *old, const char *pin)
+{
+	return set_secret(c, PCIEHSM_OP_ROLE_SET_PIN, part, ctx, role, old, pin);
+}
+
+unsigned long card_set_challenge(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
+				 const char *pin, const char *challenge)
+{
+	return set_secret(c, PCIEHSM_OP_ROLE_SET_CHALLENGE, part, ctx, role, pin, challenge);
+}
+
+unsigned long card_deactivate(struct card *c, uint32_t part, uint32_t ctx, uint32_t role)
+{
+	struct fwmsg m;
+
+	fwmsg_begin(&m, PCIEHSM_OP_ROLE_DEACTIVATE, 0);
+	fwmsg_u32(&m, PCIEHSM_F_ROLE, role);
 	return run(&m, c, part, ctx);
 }
 

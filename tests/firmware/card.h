@@ -69,6 +69,9 @@ unsigned long card_role_init(struct card *c, uint32_t part, uint32_t ctx, uint32
 			     const char *pin);
 unsigned long card_set_pin(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
 			   const char *old, const char *pin);
+unsigned long card_set_challenge(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
+				 const char *pin, const char *challenge);
+unsigned long card_deactivate(struct card *c, uint32_t part, uint32_t ctx, uint32_t role);
 unsigned long card_policy(struct card *c, uint32_t part, uint32_t ctx, uint32_t policy,
 			  uint32_t value);
 /** card_make_roles() - CO and CU of an initialised partition, logged in to CTX_CO and CTX_CU */

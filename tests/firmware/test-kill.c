@@ -13,6 +13,8 @@
 
 #include "faults.h"
 
+#define CHALLENGE	"the challenge"
+
 /* The steps of the sequence. Each is seen afterwards by looking at the card. */
 enum step {
 	STEP_HSM_INIT,
@@ -27,6 +29,9 @@ enum step {
 	STEP_CLONE,
 	STEP_COLLECT,
 	STEP_POLICY,
+	STEP_CHALLENGE,
+	STEP_ACTIVATE,
+	STEP_DEACTIVATE,
 	STEP_DELETE_OTHER,
 	STEP_COUNT,
 };
@@ -164,6 +169,16 @@ static unsigned long step(struct run *r, enum step s)
 		return collect(c);
 	case STEP_POLICY:
 		return card_policy(c, c->part, CTX_PO, 20, 7);
+	case STEP_CHALLENGE:
+		rv = card_policy(c, c->part, CTX_PO, 22, 1);
+		if (rv == CKR_OK)
+			rv = card_policy(c, c->part, CTX_PO, 23, 1);
+		return rv != CKR_OK ? rv :
+		       card_set_challenge(c, c->part, 40, PCIEHSM_ROLE_CO, CO_PIN, CHALLENGE);
+	case STEP_ACTIVATE:
+		return card_login(c, c->part, 40, PCIEHSM_ROLE_CO, CO_PIN);
+	case STEP_DEACTIVATE:
+		return card_deactivate(c, c->part, CTX_CO, PCIEHSM_ROLE_CO);
 	default:
 		return delete_other(r);
 	}
@@ -225,6 +240,21 @@ static void check_objects(struct card *c, unsigned int done)
 		assert_int_equal(cloned, 0);
 }
 
+/* The challenge: what was answered holds, what was not is so or not, and no attempt is lost. */
+static void check_challenge(struct card *c, unsigned int done)
+{
+	uint32_t before = role_attempts(c, PCIEHSM_ROLE_CO);
+	unsigned long rv = card_login(c, c->part, 41, PCIEHSM_ROLE_CO, CHALLENGE);
+
+	if (done < STEP_CHALLENGE || (done == STEP_CHALLENGE && rv == CKR_PIN_INCORRECT)) {
+		assert_rv(rv, CKR_PIN_INCORRECT);
+		return;
+	}
+	assert_int_equal(role_attempts(c, PCIEHSM_ROLE_CO), before);
+	if (rv != CKR_OK || (done != STEP_ACTIVATE && done != STEP_DEACTIVATE))
+		assert_rv(rv, PCIEHSM_CKR_NOT_ACTIVATED);
+}
+
 static void check(struct run *r)
 {
 	struct card *c = r->c;
@@ -244,6 +274,8 @@ static void check(struct run *r)
 	/* Wrong passwords that were told are not forgotten. */
 	attempts = role_attempts(c, PCIEHSM_ROLE_CO);
 	assert_true(attempts <= 10 - r->wrong);
+	if (r->done > STEP_CO_PIN)
+		check_challenge(c, r->done);
 	rv = card_login(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN);
 	if (r->done > STEP_CO_PIN)
 		assert_ok(rv);

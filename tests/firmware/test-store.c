@@ -535,22 +535,21 @@ static void test_memory_store(void **state)
 }
 
 /*
- * A store that the first firmware wrote (store-1.card: card 7000 as card_ready() makes it,
- * data object 1, a pair at 10, object 2 deleted) is brought to the present format, once.
+ * A store that an older firmware wrote (the card as card_ready() makes it, data object 1, a
+ * pair at 10, object 2 deleted) is brought to the present format, once.
  */
-static void test_first_format(void **state)
+static struct card *open_older(uint64_t serial, const char *store)
 {
-	struct card *c = card_new(7000);
+	struct card *c = card_new(serial);
 	static uint8_t data[1 << 20];
 	unsigned int n, round;
 	uint8_t sig[80];
 	size_t len;
 	FILE *f;
 
-	(void)state;
 	hsm_fw_close(c->fw);
 	unlink(c->store);
-	f = fopen(STORE_1, "rb");
+	f = fopen(store, "rb");
 	assert_non_null(f);
 	len = fread(data, 1, sizeof(data), f);
 	assert_true(len > 4096 && len < sizeof(data));
@@ -571,6 +570,52 @@ static void test_first_format(void **state)
 		assert_ok(card_data(c, CTX_CO, 3, "new", true));
 		card_power_cycle(c);
 	}
+	return c;
+}
+
+static void test_first_format(void **state)
+{
+	(void)state;
+	card_free(open_older(7000, STORE_1));
+}
+
+/* One wrong password of the CU; no role knew of a challenge, and policy 15 was on. */
+static void test_second_format(void **state)
+{
+	struct card *c = open_older(7002, STORE_2);
+	struct pciehsm_role_info role;
+	struct pciehsm_policy policy;
+	const uint8_t *p;
+	struct fwmsg m;
+	size_t len;
+
+	(void)state;
+	fwmsg_begin(&m, PCIEHSM_OP_ROLE_INFO, 0);
+	assert_ok(fwmsg_run(&m, c->fw, c->part, 20));
+	p = fwmsg_get(&m, PCIEHSM_F_ROLES, &len);
+	for (; len; len -= sizeof(role), p += sizeof(role)) {
+		memcpy(&role, p, sizeof(role));
+		assert_int_equal(role.flags & (PCIEHSM_ROLE_CHALLENGE_FLAG |
+					       PCIEHSM_ROLE_ACTIVATED_FLAG), 0);
+		assert_int_equal(role.attempts, role.role == PCIEHSM_ROLE_CU ? 9 : 10);
+	}
+	fwmsg_free(&m);
+	fwmsg_begin(&m, PCIEHSM_OP_POLICY_GET, 0);
+	assert_ok(fwmsg_run(&m, c->fw, c->part, 20));
+	p = fwmsg_get(&m, PCIEHSM_F_POLICIES, &len);
+	for (; len; len -= sizeof(policy), p += sizeof(policy)) {
+		memcpy(&policy, p, sizeof(policy));
+		if (policy.id == 15 || policy.id == 22 || policy.id == 23)
+			assert_int_equal(policy.value, 0);
+	}
+	fwmsg_free(&m);
+	/* And it can have what there was not. */
+	assert_ok(card_login(c, c->part, CTX_PO, PCIEHSM_ROLE_PO, PO_PIN));
+	assert_ok(card_policy(c, c->part, CTX_PO, 22, 1));
+	assert_ok(card_set_challenge(c, c->part, 20, PCIEHSM_ROLE_CU, CU_PIN, "a challenge"));
+	card_power_cycle(c);
+	assert_ok(card_login(c, c->part, 20, PCIEHSM_ROLE_CU, CU_PIN));
+	assert_ok(card_login(c, c->part, 21, PCIEHSM_ROLE_CU, "a challenge"));
 	card_free(c);
 }
 
@@ -589,6 +634,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_memory_store),
 		cmocka_unit_test(test_first_format),
+		cmocka_unit_test(test_second_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

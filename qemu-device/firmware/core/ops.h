@@ -21,6 +21,10 @@ CK_RV op_role_set_pin(struct call *c);
 CK_RV op_role_reset_pin(struct call *c);
 CK_RV op_role_info(struct call *c);
 
+/* hsm/activation.c */
+CK_RV op_role_set_challenge(struct call *c);
+CK_RV op_role_deactivate(struct call *c);
+
 /* hsm/policy.c */
 CK_RV op_policy_get(struct call *c);
 CK_RV op_policy_set(struct call *c);

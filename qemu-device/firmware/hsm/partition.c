@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "core/firmware.h"
+#include "hsm/activation.h"
+#include "hsm/policy.h"
 #include "message/template.h"
 #include "objects/access.h"
 
@@ -168,6 +170,9 @@ int partition_load(struct partition *p)
 		ret = store_load_objects(p->fw->store, p->number, load_object, p);
 	if (ret)
 		return ret;
+	/* The power was off. What the store says of it is overwritten with the next change. */
+	if (!p->state.policies[POLICY_ACTIVATION] || !p->state.policies[POLICY_AUTO_ACTIVATION])
+		activation_end_all(p->state.roles);
 	partition_publish(p);
 	table_sort_log(&p->table);
 	/* Rows that were taken away, added, or put back from an older copy */

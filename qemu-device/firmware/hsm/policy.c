@@ -3,6 +3,8 @@
 
 #include "core/firmware.h"
 #include "core/ops.h"
+#include "hsm/activation.h"
+#include "hsm/role.h"
 #include "message/wire.h"
 
 /**
@@ -51,19 +53,19 @@ static const struct policy partition_policies[] = {
 	{ 7, 0, 0, 0, FIXED },		/* secret key masking */
 	{ 10, 1, 1, 1, FIXED },		/* multipurpose keys */
 	{ POLICY_CHANGE_ATTRIBUTES, 1, 0, 1, ON },
-	{ 15, 1, 1, 1, FIXED },		/* ignore failed challenge responses */
+	/*
+	 * Ignore failed challenge responses: no. What is wrong is neither password nor challenge,
+	 * and so a guess at either; one that did not count would be free for both.
+	 */
+	{ 15, 0, 0, 0, FIXED },
 	{ 16, 1, 1, 1, FIXED },		/* operate without RSA blinding */
 	{ POLICY_SIGN_NON_LOCAL, 1, 0, 1, 0 },
 	{ POLICY_RAW_RSA, 1, 0, 1, ON },
 	{ POLICY_MAX_FAILED_LOGINS, 10, 1, 10, 0 },
 	{ POLICY_HA_RECOVERY, 1, 0, 1, 0 },
-	/*
-	 * Activation and auto-activation keep the key of a PED at hand, so that an application
-	 * logs in with its challenge alone, after power was lost, too. Here a password is all that
-	 * a role has, and so each login is what it is on a partition that is activated.
-	 */
-	{ 22, 0, 0, 0, FIXED },
-	{ 23, 0, 0, 0, FIXED },
+	/* The password is to a role here what the key of a PED is to the product. */
+	{ POLICY_ACTIVATION, 0, 0, 1, 0 },
+	{ POLICY_AUTO_ACTIVATION, 0, 0, 1, 0 },
 	/* Stored as 255 minus the length */
 	{ POLICY_MIN_PIN, 255 - PCIEHSM_PIN_MIN, 0, 255 - PCIEHSM_PIN_MIN, 0 },
 	{ POLICY_MAX_PIN, PCIEHSM_PIN_MAX, PCIEHSM_PIN_MIN, PCIEHSM_PIN_MAX, 0 },
@@ -126,7 +128,9 @@ static void put_table(struct call *c, const struct policy *table, size_t count,
 
 	for (i = 0; i < count; i++) {
 		wire_put32(raw + i * 16, table[i].id);
-		wire_put32(raw + i * 16 + 4, policies[table[i].id]);
+		/* What is fixed may have been something else in the firmware that stored it. */
+		wire_put32(raw + i * 16 + 4, table[i].flags & FIXED ? table[i].def :
+			   policies[table[i].id]);
 		wire_put32(raw + i * 16 + 8, table[i].flags);
 		wire_put32(raw + i * 16 + 12, table[i].def);
 	}
@@ -209,6 +213,7 @@ static bool pin_lengths_sound(const uint32_t *policies, uint32_t id, uint32_t va
 static CK_RV set_partition(struct call *c, uint32_t id, uint32_t value)
 {
 	const struct policy *policy;
+	uint32_t deactivated = 0;
 	bool wipe;
 	struct change ch;
 	CK_RV rv;
@@ -232,11 +237,26 @@ static CK_RV set_partition(struct call *c, uint32_t id, uint32_t value)
 		return rv;
 	}
 	ch.state.policies[id] = value;
+	if (!ch.state.policies[POLICY_ACTIVATION])
+		deactivated = activation_end_all(ch.state.roles);
 	rv = change_commit(&ch);
+	if (rv == CKR_OK)
+		activation_end_logins(c, deactivated);
 	if (rv == CKR_OK && wipe) {
 		context_renew(c->ctx, c->epoch + 1);
 		contexts_purge(&c->fw->contexts, c->part, c->ctx);
 	}
+	return rv;
+}
+
+/* Not between a challenge that is right and the login that follows: that one would be missed. */
+static CK_RV set_activation(struct call *c, uint32_t id, uint32_t value)
+{
+	CK_RV rv;
+
+	role_auth_lock(c);
+	rv = set_partition(c, id, value);
+	role_auth_unlock(c);
 	return rv;
 }
 
@@ -247,5 +267,8 @@ CK_RV op_policy_set(struct call *c)
 
 	if (id >= POLICY_COUNT)
 		return CKR_ARGUMENTS_BAD;
-	return c->part ? set_partition(c, id, value) : set_hsm(c, id, value);
+	if (!c->part)
+		return set_hsm(c, id, value);
+	return id == POLICY_ACTIVATION ? set_activation(c, id, value) :
+					 set_partition(c, id, value);
 }

@@ -77,22 +77,65 @@ CK_RV role_pin_valid(struct call *c, uint16_t id)
 	return len >= min && len <= max ? CKR_OK : CKR_PIN_LEN_RANGE;
 }
 
-CK_RV role_make(struct call *c, uint16_t id, bool must_change, struct role *role)
+CK_RV role_secret_make(struct call *c, uint16_t id, struct role_secret *secret)
 {
 	const uint8_t *pin;
 	size_t len;
 	CK_RV rv;
 
-	memset(role, 0, sizeof(*role));
 	pin = message_bytes(&c->in, id, &len);
-	role->initialised = true;
-	role->must_change = must_change;
-	role->iterations = c->fw->config.pin_iterations;
-	rv = fw_random(role->salt, sizeof(role->salt));
+	secret->iterations = c->fw->config.pin_iterations;
+	rv = fw_random(secret->salt, sizeof(secret->salt));
 	if (rv == CKR_OK)
-		rv = fw_pin_hash(pin, len, role->salt, role->iterations, role->hash);
+		rv = fw_pin_hash(pin, len, secret->salt, secret->iterations, secret->hash);
 	return rv;
 }
+
+CK_RV role_secret_is(struct call *c, uint16_t id, const struct role_secret *secret, bool *is)
+{
+	uint8_t hash[FW_PIN_HASH_LEN];
+	const uint8_t *pin;
+	size_t len;
+	CK_RV rv;
+
+	*is = false;
+	if (!secret->iterations)
+		return CKR_OK;
+	pin = message_bytes(&c->in, id, &len);
+	rv = fw_pin_hash(pin, len, secret->salt, secret->iterations, hash);
+	if (rv == CKR_OK)
+		*is = fw_secret_equal(hash, secret->hash, sizeof(hash));
+	fw_wipe(hash, sizeof(hash));
+	return rv;
+}
+
+CK_RV role_make(struct call *c, uint16_t id, bool must_change, struct role *role)
+{
+	memset(role, 0, sizeof(*role));
+	role->initialised = true;
+	role->must_change = must_change;
+	return role_secret_make(c, id, &role->password);
+}
+
+void role_copy(struct call *c, uint32_t role, struct role *copy)
+{
+	if (c->part) {
+		pthread_rwlock_rdlock(&c->part->lock);
+		*copy = c->part->state.roles[role];
+		pthread_rwlock_unlock(&c->part->lock);
+	} else {
+		pthread_rwlock_rdlock(&c->fw->lock);
+		*copy = c->fw->hsm.roles[role];
+		pthread_rwlock_unlock(&c->fw->lock);
+	}
+}
+
+/* Which of a role's secrets somebody knows */
+enum role_match {
+	ROLE_NEITHER,
+	ROLE_PASSWORD,
+	ROLE_CHALLENGE,
+};
 
 /* ---- a role within the change of whatever it belongs to ---- */
 
@@ -194,11 +237,36 @@ static CK_RV record_attempt(struct call *c, uint32_t role, struct role *copy)
 	}
 	rc.roles[role].failures++;
 	*copy = rc.roles[role];
+	/* A challenge is one only where the policy says so. HSMs have no policy of that number. */
+	if (!rc.policies[POLICY_ACTIVATION])
+		fw_wipe(&copy->challenge, sizeof(copy->challenge));
 	return role_change_commit(&rc);
 }
 
+/* The right challenge gives back the attempt that it has cost, and no other; see fw.h. */
+static CK_RV record_challenge(struct role_change *rc, uint32_t role)
+{
+	bool activated = rc->roles[role].activated;
+	CK_RV rv;
+
+	rc->roles[role].failures--;
+	rv = role_change_commit(rc);
+	return rv == CKR_OK && !activated ? PCIEHSM_CKR_NOT_ACTIVATED : rv;
+}
+
+static CK_RV record_password(struct role_change *rc, uint32_t role, bool login)
+{
+	struct role *r = &rc->roles[role];
+
+	r->failures = 0;
+	if (login && rc->policies[POLICY_ACTIVATION] && r->challenge.iterations)
+		r->activated = true;
+	return role_change_commit(rc);
+}
+
 /* Records how it ended. */
-static CK_RV record_outcome(struct call *c, uint32_t role, const struct role *copy, bool right)
+static CK_RV record_outcome(struct call *c, uint32_t role, const struct role *copy,
+			    bool login, enum role_match match)
 {
 	struct role_change rc;
 	uint32_t left;
@@ -207,16 +275,17 @@ static CK_RV record_outcome(struct call *c, uint32_t role, const struct role *co
 	rv = role_change_begin(&rc, c);
 	if (rv != CKR_OK)
 		return rv;
-	/* Somebody may have given the role another password meanwhile. */
-	if (memcmp(rc.roles[role].salt, copy->salt, sizeof(copy->salt)) != 0) {
+	/* Somebody may have given the role another password meanwhile, or taken it away. */
+	if (memcmp(rc.roles[role].password.salt, copy->password.salt,
+		   sizeof(copy->password.salt)) != 0) {
 		role_change_abort(&rc);
 		answer_attempts(c, 0);
 		return CKR_PIN_INCORRECT;
 	}
-	if (right) {
-		rc.roles[role].failures = 0;
-		return role_change_commit(&rc);
-	}
+	if (match == ROLE_PASSWORD)
+		return record_password(&rc, role, login);
+	if (match == ROLE_CHALLENGE)
+		return record_challenge(&rc, role);
 	left = attempts_left(role, rc.roles, rc.policies);
 	if (left == 0 && (role == PCIEHSM_ROLE_SO || role == PCIEHSM_ROLE_PO)) {
 		rv = destroy_by_attempts(&rc, role);
@@ -231,30 +300,51 @@ static CK_RV record_outcome(struct call *c, uint32_t role, const struct role *co
 	return CKR_PIN_INCORRECT;
 }
 
-CK_RV role_verify(struct call *c, uint32_t role, uint16_t id)
+static CK_RV compare(struct call *c, uint16_t id, const struct role *role, bool challenge,
+		     enum role_match *match)
 {
-	uint8_t hash[FW_PIN_HASH_LEN];
-	const uint8_t *pin;
+	bool is;
+	CK_RV rv;
+
+	*match = ROLE_NEITHER;
+	rv = role_secret_is(c, id, &role->password, &is);
+	if (rv == CKR_OK && is) {
+		*match = ROLE_PASSWORD;
+	} else if (rv == CKR_OK && challenge) {
+		rv = role_secret_is(c, id, &role->challenge, &is);
+		if (is)
+			*match = ROLE_CHALLENGE;
+	}
+	return rv;
+}
+
+/* @login: the challenge is good as well, and the password activates the role */
+static CK_RV verify(struct call *c, uint32_t role, uint16_t id, bool login,
+		    enum role_match *match)
+{
 	struct role copy;
-	bool right;
 	size_t len;
 	CK_RV rv;
 
-	pin = message_bytes(&c->in, id, &len);
+	message_bytes(&c->in, id, &len);
 	/* Nobody's password: no reason to take an attempt away. */
 	if (len > PCIEHSM_PIN_MAX)
 		return CKR_PIN_LEN_RANGE;
 	rv = record_attempt(c, role, &copy);
 	if (rv != CKR_OK)
 		return rv;
-	rv = fw_pin_hash(pin, len, copy.salt, copy.iterations, hash);
-	if (rv == CKR_OK) {
-		right = fw_secret_equal(hash, copy.hash, sizeof(hash));
-		rv = record_outcome(c, role, &copy, right);
-	}
-	fw_wipe(hash, sizeof(hash));
+	rv = compare(c, id, &copy, login, match);
+	if (rv == CKR_OK)
+		rv = record_outcome(c, role, &copy, login, *match);
 	fw_wipe(&copy, sizeof(copy));
 	return rv;
+}
+
+CK_RV role_verify(struct call *c, uint32_t role, uint16_t id)
+{
+	enum role_match match;
+
+	return verify(c, role, id, false, &match);
 }
 
 /* ---- operations ---- */
@@ -279,25 +369,24 @@ static CK_RV set_login(struct call *c, uint32_t role)
 	return rv;
 }
 
-static bool must_change(struct call *c, uint32_t role)
+static uint32_t login_flags(struct call *c, uint32_t role, enum role_match match)
 {
-	bool yes;
+	uint32_t flags = match == ROLE_CHALLENGE ? PCIEHSM_LOGIN_CHALLENGE : 0;
+	struct role copy;
 
-	if (c->part) {
-		pthread_rwlock_rdlock(&c->part->lock);
-		yes = c->part->state.roles[role].must_change;
-		pthread_rwlock_unlock(&c->part->lock);
-	} else {
-		pthread_rwlock_rdlock(&c->fw->lock);
-		yes = c->fw->hsm.roles[role].must_change;
-		pthread_rwlock_unlock(&c->fw->lock);
-	}
-	return yes;
+	role_copy(c, role, &copy);
+	if (copy.must_change)
+		flags |= PCIEHSM_LOGIN_MUST_CHANGE;
+	if (copy.activated)
+		flags |= PCIEHSM_LOGIN_ACTIVATED;
+	fw_wipe(&copy, sizeof(copy));
+	return flags;
 }
 
 CK_RV op_login(struct call *c)
 {
 	uint32_t role = message_u32(&c->in, PCIEHSM_F_ROLE, 0);
+	enum role_match match;
 	CK_RV rv;
 
 	if (!exists_here(c, role))
@@ -311,14 +400,13 @@ CK_RV op_login(struct call *c)
 	role_auth_lock(c);
 	/* It may have changed while others were asked for their passwords. */
 	c->epoch = epoch_of(c);
-	rv = role_verify(c, role, PCIEHSM_F_PIN);
+	rv = verify(c, role, PCIEHSM_F_PIN, true, &match);
 	/* Before others can change the password, and end its logins */
 	if (rv == CKR_OK)
 		rv = set_login(c, role);
 	role_auth_unlock(c);
 	if (rv == CKR_OK)
-		answer_u32(&c->out, PCIEHSM_F_FLAGS,
-			   must_change(c, role) ? PCIEHSM_LOGIN_MUST_CHANGE : 0);
+		answer_u32(&c->out, PCIEHSM_F_FLAGS, login_flags(c, role, match));
 	return rv;
 }
 
@@ -330,8 +418,7 @@ CK_RV op_logout(struct call *c)
 	return CKR_OK;
 }
 
-/* Who gives @role its first password, and a new one? */
-static uint32_t maker_of(uint32_t role)
+uint32_t role_maker(uint32_t role)
 {
 	switch (role) {
 	case PCIEHSM_ROLE_AU:
@@ -347,7 +434,7 @@ static uint32_t maker_of(uint32_t role)
 }
 
 /* Puts a role in force that has been made. @fresh: only where there is none yet. */
-static CK_RV install(struct call *c, uint32_t role, const struct role *made, bool fresh)
+static CK_RV install(struct call *c, uint32_t role, struct role *made, bool fresh)
 {
 	struct role_change rc;
 	CK_RV rv;
@@ -364,6 +451,9 @@ static CK_RV install(struct call *c, uint32_t role, const struct role *made, boo
 		role_change_abort(&rc);
 		return fresh ? CKR_ACTION_PROHIBITED : CKR_USER_PIN_NOT_INITIALIZED;
 	}
+	/* Who changes his own password keeps his challenge; it has to be activated again. */
+	if (!made->must_change)
+		made->challenge = rc.roles[role].challenge;
 	rc.roles[role] = *made;
 	rv = role_change_commit(&rc);
 	/* Who came in with the old password is not let to stay with it. */
@@ -390,7 +480,7 @@ static CK_RV install_new(struct call *c, uint32_t role, uint16_t id, bool change
 CK_RV op_role_init(struct call *c)
 {
 	uint32_t role = message_u32(&c->in, PCIEHSM_F_ROLE, 0);
-	uint32_t maker = maker_of(role);
+	uint32_t maker = role_maker(role);
 	CK_RV rv;
 
 	if (!exists_here(c, role) || maker == PCIEHSM_ROLE_NONE)
@@ -406,7 +496,7 @@ CK_RV op_role_init(struct call *c)
 CK_RV op_role_reset_pin(struct call *c)
 {
 	uint32_t role = message_u32(&c->in, PCIEHSM_F_ROLE, 0);
-	uint32_t maker = maker_of(role);
+	uint32_t maker = role_maker(role);
 	bool allowed = true;
 	CK_RV rv;
 
@@ -431,6 +521,8 @@ static CK_RV set_pin(struct call *c, uint32_t role)
 {
 	const uint8_t *old, *new;
 	size_t old_len, new_len;
+	struct role now;
+	bool same;
 	CK_RV rv;
 
 	/* What can be refused without an attempt is refused first. */
@@ -441,9 +533,16 @@ static CK_RV set_pin(struct call *c, uint32_t role)
 		return rv;
 	old = message_bytes(&c->in, PCIEHSM_F_PIN, &old_len);
 	new = message_bytes(&c->in, PCIEHSM_F_NEW_PIN, &new_len);
-	if (must_change(c, role) && old_len == new_len && fw_secret_equal(old, new, old_len))
-		return CKR_PIN_INVALID;
-	return install_new(c, role, PCIEHSM_F_NEW_PIN, false, false);
+	role_copy(c, role, &now);
+	rv = role_secret_is(c, PCIEHSM_F_NEW_PIN, &now.challenge, &same);
+	if (now.must_change && old_len == new_len && fw_secret_equal(old, new, old_len))
+		same = true;
+	fw_wipe(&now, sizeof(now));
+	if (rv == CKR_OK && same)
+		rv = CKR_PIN_INVALID;
+	if (rv == CKR_OK)
+		rv = install_new(c, role, PCIEHSM_F_NEW_PIN, false, false);
+	return rv;
 }
 
 CK_RV op_role_set_pin(struct call *c)
@@ -485,6 +584,10 @@ CK_RV op_role_info(struct call *c)
 			flags |= PCIEHSM_ROLE_MUST_CHANGE_FLAG;
 		if (c->role == *r)
 			flags |= PCIEHSM_ROLE_LOGGED_IN_FLAG;
+		if (roles[*r].challenge.iterations)
+			flags |= PCIEHSM_ROLE_CHALLENGE_FLAG;
+		if (roles[*r].activated)
+			flags |= PCIEHSM_ROLE_ACTIVATED_FLAG;
 		wire_put32(p, *r);
 		wire_put32(p + 4, flags);
 		wire_put32(p + 8, left);

@@ -24,6 +24,23 @@ void role_auth_unlock(struct call *c);
 CK_RV role_pin_valid(struct call *c, uint16_t id);
 
 /**
+ * role_secret_make() - what is kept of a password or a challenge
+ * @c:		the message
+ * @id:		its field
+ * @secret:	out
+ */
+CK_RV role_secret_make(struct call *c, uint16_t id, struct role_secret *secret);
+
+/** role_secret_is() - is what the message has in field @id this secret? There may be none. */
+CK_RV role_secret_is(struct call *c, uint16_t id, const struct role_secret *secret, bool *is);
+
+/** role_copy() - a role as it is now; the caller wipes it */
+void role_copy(struct call *c, uint32_t role, struct role *copy);
+
+/** role_maker() - who gives @role its first password, and a new one; PCIEHSM_ROLE_NONE: nobody */
+uint32_t role_maker(uint32_t role);
+
+/**
  * role_make() - make the contents of a role from a password
  * @c:		the message
  * @id:		the password's field

@@ -6,8 +6,8 @@
 #include "hsm/policy.h"
 #include "message/wire.h"
 
-/* Of records: 1 had no marks of peers */
-#define STATE_FORMAT	2
+/* Of records: 1 had no marks of peers, 2 no challenges */
+#define STATE_FORMAT	3
 
 /* A record is a sequence of numbers and of byte strings with their length. */
 struct cursor {
@@ -87,22 +87,32 @@ static void blob(struct cursor *c, uint8_t **value, size_t *len)
 		bytes(c, *value, n);
 }
 
-static void role(struct cursor *c, struct role *r)
+static void role_secret(struct cursor *c, struct role_secret *s)
+{
+	number32(c, &s->iterations);
+	bytes(c, s->salt, sizeof(s->salt));
+	bytes(c, s->hash, sizeof(s->hash));
+}
+
+static void role(struct cursor *c, uint32_t v, struct role *r)
 {
 	boolean(c, &r->initialised);
 	boolean(c, &r->must_change);
 	number32(c, &r->failures);
-	number32(c, &r->iterations);
-	bytes(c, r->salt, sizeof(r->salt));
-	bytes(c, r->hash, sizeof(r->hash));
+	role_secret(c, &r->password);
+	if (v >= 3) {
+		boolean(c, &r->activated);
+		role_secret(c, &r->challenge);
+	}
 }
 
-static void roles_and_policies(struct cursor *c, struct role *roles, uint32_t *policies)
+static void roles_and_policies(struct cursor *c, uint32_t v, struct role *roles,
+			       uint32_t *policies)
 {
 	unsigned int i;
 
 	for (i = 0; i < ROLE_COUNT; i++)
-		role(c, &roles[i]);
+		role(c, v, &roles[i]);
 	for (i = 0; i < POLICY_COUNT; i++)
 		number32(c, &policies[i]);
 }
@@ -139,14 +149,15 @@ static void marks(struct cursor *c, struct partition_state *s)
 
 static void hsm(struct cursor *c, struct hsm_state *s)
 {
-	format(c);
+	uint32_t v = format(c);
+
 	boolean(c, &s->initialised);
 	boolean(c, &s->zeroized);
 	boolean(c, &s->tampered);
 	label(c, s->label);
 	number32(c, &s->next_number);
 	number(c, &s->power_on);
-	roles_and_policies(c, s->roles, s->policies);
+	roles_and_policies(c, v, s->roles, s->policies);
 	blob(c, &s->secret, &s->secret_len);
 	blob(c, &s->certs, &s->certs_len);
 }
@@ -162,7 +173,7 @@ static void partition(struct cursor *c, struct partition_state *s)
 	label(c, s->label);
 	bytes(c, s->incarnation, sizeof(s->incarnation));
 	bytes(c, s->domain_key, sizeof(s->domain_key));
-	roles_and_policies(c, s->roles, s->policies);
+	roles_and_policies(c, v, s->roles, s->policies);
 	number(c, &s->seq);
 	for (i = 0; i < 4; i++)
 		number(c, &s->sum[i]);

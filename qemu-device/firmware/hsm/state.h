@@ -18,21 +18,34 @@
 #define INCARNATION_LEN		16
 
 /**
- * struct role - one role's password
- * @initialised:	it has one
- * @must_change:	set by somebody else: good for changing it only
- * @failures:		wrong passwords in a row, counted before they are checked
- * @iterations:		cost that @hash was made with
- * @salt:		of @hash
- * @hash:		fw_pin_hash() of the password
+ * struct role_secret - a password or a challenge
+ * @iterations:	cost that @hash was made with; 0: there is none
+ * @salt:	of @hash
+ * @hash:	fw_pin_hash() of it
  */
-struct role {
-	bool		initialised;
-	bool		must_change;
-	uint32_t	failures;
+struct role_secret {
 	uint32_t	iterations;
 	uint8_t		salt[FW_PIN_SALT_LEN];
 	uint8_t		hash[FW_PIN_HASH_LEN];
+};
+
+/**
+ * struct role - one role and its secrets
+ * @initialised:	it has a password
+ * @must_change:	set by somebody else: good for changing it only
+ * @activated:		the challenge is good for a login. Written down with all the rest, as it
+ *			costs nothing; partition_load() decides whether it outlived the power.
+ * @failures:		wrong passwords in a row, counted before they are checked
+ * @password:		its password
+ * @challenge:		its challenge; see "Activation" in fw.h
+ */
+struct role {
+	bool			initialised;
+	bool			must_change;
+	bool			activated;
+	uint32_t		failures;
+	struct role_secret	password;
+	struct role_secret	challenge;
 };
 
 #define ROLE_COUNT		(PCIEHSM_ROLE_AU + 1)

@@ -13,7 +13,8 @@
 #include "message/wire.h"
 #include "store/internal.h"
 
-#define STORE_SCHEMA		2
+/* 2 had no table less: its records know no challenges, which their own format tells. */
+#define STORE_SCHEMA		3
 #define STORE_APPLICATION	0x7048534d	/* "pHSM" */
 #define CHECK_LEN		16
 
@@ -80,6 +81,8 @@ static int migrate(struct store *s, const struct opening *o, int64_t schema)
 {
 	static const char *const steps[STORE_SCHEMA] = {
 		[1] = AUDIT_TABLE,
+		/* Older firmware is to say that it does not know the format, not that it is damaged. */
+		[2] = "",
 	};
 	char text[64];
 	bool ok = sqlite3_exec(s->db, "BEGIN EXCLUSIVE", NULL, NULL, NULL) == SQLITE_OK;
