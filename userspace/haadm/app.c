@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
@@ -43,16 +44,22 @@ static enum status run(struct app *app, struct ha_env *env, int n_words, char **
 		return ST_OK;
 	}
 	app->env = env;
-	app->bus = env->bus;
-	ret = ha_open(env, HA_OPEN_ADMIN, &app->ha);
-	if (ret)
+	/* A shell that completes a line has it on the same terminal. */
+	app->quiet = n_words && !strcmp(words[0], "--complete");
+	app->bus = watched_bus(app, env->bus);
+	ret = app->bus ? ha_open(env, HA_OPEN_ADMIN, &app->ha) : -ENOMEM;
+	if (ret) {
+		free(app->bus);
 		return fail_errno(app, ret, "starting the HA engine");
+	}
 	if (n_words && !strcmp(words[0], "--complete"))
 		st = complete_command(app, n_words - 1, words + 1);
 	else
 		st = n_words ? run_words(app, n_words, words) : shell_run(app);
 	contexts_close(app);
-	ha_close(app->ha);
+	app->bus->ops->close(app->bus);
+	if (!app->hung)
+		ha_close(app->ha);
 	return st;
 }
 
@@ -87,10 +94,14 @@ int haadm_main(struct ha_env *env, int argc, char **argv)
 	}
 	app.terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	st = run(&app, env, argc - first, argv + first);
+	progress_close(&app);
 	if (app.terminal >= 0)
 		close(app.terminal);
 	if (fflush(stdout) || ferror(stdout))
 		st = st ? st : ST_FAILED;
+	/* Closing the engine waits until the driver gives a silent card up; the kernel need not. */
+	if (app.hung)
+		_exit(st);
 	return st;
 }
 

@@ -197,7 +197,7 @@ static enum status clone_all(struct app *app, struct context *from, struct conte
 			done += dealt;
 		progress_step(&progress, done, n);
 	}
-	progress_clear(&progress);
+	progress_end(&progress);
 	if (n) {
 		pciehsm_clone_close(ends.from, ends.from_channel);
 		pciehsm_clone_close(ends.to, ends.to_channel);

@@ -125,12 +125,12 @@ enum status context_get(struct app *app, const char *serial, struct context **co
 CK_RV login_at(struct app *app, struct pciehsm_transport *t, const char *serial, uint32_t role,
 	       const struct secret *secret, uint32_t *flags, uint32_t *attempts)
 {
-	struct waiting waiting;
+	struct progress waiting;
 	CK_RV rv;
 
 	waiting_begin(&waiting, app, "the login at %s", serial);
 	rv = pciehsm_login(t, role, secret->data, secret->len, flags, attempts);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	return rv;
 }
 

@@ -39,15 +39,14 @@ bool wait_device(struct app *app, const char *serial, bool there, const char *la
 	struct progress progress;
 	bool come;
 
-	progress_begin(&progress, app, "the card");
+	waiting_begin(&progress, app, "%s to %s", serial, there ? "appear" : "go");
 	for (;;) {
 		come = (find_device(app, serial, &device) &&
 			(!label || !strcmp(device.label, label))) == there;
 		if (come || now_ms() >= end)
 			break;
-		progress_wait(&progress);
 		app->bus->ops->watch(app->bus, 100);
 	}
-	progress_clear(&progress);
+	progress_end(&progress);
 	return come;
 }

@@ -317,6 +317,8 @@ enum status choose_contents(struct app *app, const struct args *args, const char
  * @out:	the object that the command at hand fills with its result; NULL without @json,
  *		and then the put functions below do nothing
  * @command:	the command at hand; NULL before it is known
+ * @ticker: @quiet: the progress that is shown; that none is
+ * @hung:	a member did not answer: the engine still waits for it
  */
 struct app {
 	struct ha_env		*env;
@@ -326,6 +328,9 @@ struct app {
 	bool			slot_chosen;
 	bool			interactive;
 	bool			json;
+	bool			hung;
+	bool			quiet;
+	struct ticker		*ticker;
 	struct json_object	*out;
 	const struct command	*command;
 	int			terminal;
@@ -599,47 +604,49 @@ void hex_text(char *out, const uint8_t *bytes, size_t n);
 
 /**
  * struct progress - what is shown while something takes its time
- * @what:	that is counted: "objects"
+ * @ticker:	what shows it; NULL: nothing does
+ * @outer:	what was under way before it
+ * @begun:	when it was
+ * @counts:	something is counted; else it is a wait
+ * @done:	so much
+ * @total:	of so many; 0: nobody knows of how many
+ * @what:	that is counted ("objects"), or waited for ("HSM 154438 to be initialized")
  *
  * A line on the terminal that is standard error, from the first second on; nothing where
- * there is no terminal that can take a line back, and nothing with --json.
+ * there is no terminal that can take a line back, and nothing with --json. Lives on a
+ * stack, between progress_begin() or waiting_begin() and progress_end(); nothing else may be
+ * printed meanwhile without progress_clear().
  */
 struct progress {
-	const char	*what;
-	bool		quiet;
-	bool		shown;
+	struct ticker	*ticker;
+	struct progress	*outer;
 	struct timespec	begun;
-	struct timespec	last;
-};
-
-void progress_begin(struct progress *p, struct app *app, const char *what);
-/** progress_step() - so much is done; @total 0: nobody knows of how many */
-void progress_step(struct progress *p, uint64_t done, uint64_t total);
-/** progress_wait() - nothing can be counted: for how long we have waited for @what */
-void progress_wait(struct progress *p);
-/** progress_clear() - take the line away: something else is to be printed, or it is over */
-void progress_clear(struct progress *p);
-
-/**
- * struct waiting - progress while one call is under way that may take over a second
- *
- * A thread of its own shows for how long. Lives on a stack, between waiting_begin() and
- * waiting_end(); nothing else may be printed meanwhile.
- */
-struct waiting {
-	struct progress	progress;
-	pthread_mutex_t	lock;
-	pthread_cond_t	end;
-	pthread_t	thread;
-	bool		running;
-	bool		over;
+	bool		counts;
+	uint64_t	done;
+	uint64_t	total;
 	char		what[100];
 };
 
-/** waiting_begin() - @fmt: what is waited for: "HSM 154438 to be initialized" */
-void waiting_begin(struct waiting *w, struct app *app, const char *fmt, ...)
+/** progress_begin() - @what is going to be counted */
+void progress_begin(struct progress *p, struct app *app, const char *what);
+/** waiting_begin() - nothing can be counted; @fmt: what is waited for */
+void waiting_begin(struct progress *p, struct app *app, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void waiting_end(struct waiting *w);
+/** progress_step() - so much is done */
+void progress_step(struct progress *p, uint64_t done, uint64_t total);
+/** progress_clear() - take the line away until there is news: something else is printed */
+void progress_clear(struct progress *p);
+void progress_end(struct progress *p);
+/** progress_close() - at the end of the program */
+void progress_close(struct app *app);
+
+/**
+ * watched_bus() - the cards, with a wait shown for every message that takes its time
+ * @real:	where they are; stays the caller's
+ *
+ * Return: to be closed after everything that was opened there; NULL: no memory
+ */
+struct pciehsm_bus *watched_bus(struct app *app, struct pciehsm_bus *real);
 
 /**
  * pci_show() - the PCI side of a card, if it has one here

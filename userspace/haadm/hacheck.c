@@ -103,7 +103,7 @@ enum status cmd_ha_check(struct app *app, struct args *args)
 	progress_begin(&check.progress, app, "objects");
 	rv = ha_group_check(app->ha, label, secret.data, secret.len, on_difference, on_left_out,
 			    &check, &members, &objects, error, sizeof(error));
-	progress_clear(&check.progress);
+	progress_end(&check.progress);
 	secret_wipe(&secret);
 	if (rv && !members) {
 		if (error[0])
@@ -225,11 +225,12 @@ static enum status verify_all(struct app *app, const char *label, struct verify_
 			    "no member has a key pair \"%s\" for signing", label);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "looking for the key");
-	progress_begin(&progress, app, "members");
+	/* Each signs, and each is checked. */
+	progress_begin(&progress, app, "operations");
 	for (i = 0; i < n; i++) {
 		struct verify_member *m = &members[i];
 
-		progress_step(&progress, i, n);
+		progress_step(&progress, i, 2 * n);
 		m->len = sizeof(m->signature);
 		if (m->t)
 			m->signed_rv = pciehsm_crypt(m->t, 0, PCIEHSM_FN_SIGN, &key.mech, key.priv,
@@ -237,6 +238,7 @@ static enum status verify_all(struct app *app, const char *label, struct verify_
 						     m->signature, &m->len);
 	}
 	for (i = 0; i < n; i++) {
+		progress_step(&progress, n + i, 2 * n);
 		if (members[i].signed_rv)
 			continue;
 		for (with = NULL, k = 1; k <= n && !with; k++)
@@ -247,7 +249,7 @@ static enum status verify_all(struct app *app, const char *label, struct verify_
 						      members[i].signature, members[i].len, NULL,
 						      NULL);
 	}
-	progress_clear(&progress);
+	progress_end(&progress);
 	return ST_OK;
 }
 

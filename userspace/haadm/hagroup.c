@@ -227,12 +227,12 @@ enum status try_edit(struct edit *edit)
 CK_RV admit_member(struct app *app, const char *group, const char *serial,
 		   const struct secret *secret, char *error, size_t size)
 {
-	struct waiting waiting;
+	struct progress waiting;
 	CK_RV rv;
 
 	waiting_begin(&waiting, app, "%s to be checked", serial);
 	rv = ha_group_admit(app->ha, group, serial, secret->data, secret->len, error, size);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	return rv;
 }
 
@@ -356,7 +356,7 @@ enum status cmd_ha_addmember(struct app *app, struct args *args)
 	progress_begin(&progress, app, "objects");
 	rv = ha_group_synchronize(app->ha, edit.label, secret.data, secret.len, &report,
 				  on_copied, &progress, error, sizeof(error));
-	progress_clear(&progress);
+	progress_end(&progress);
 	secret_wipe(&secret);
 	put_member(&edit);
 	put_bool(app->out, "synchronized", !rv);

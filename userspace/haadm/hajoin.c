@@ -128,7 +128,8 @@ enum status remove_contents(struct app *app, const char *label, const char *seri
 {
 	uint8_t ouids[FIND_AT_ONCE * PCIEHSM_OUID_LEN];
 	struct pciehsm_transport *t, *group;
-	uint32_t i, n, removed = 0, attempts = NO_ATTEMPTS;
+	uint32_t i, n, seen = 0, removed = 0, attempts = NO_ATTEMPTS;
+	struct pciehsm_partition_info info = { .objects = 0 };
 	struct progress progress;
 	uint64_t cursor = 0;
 	enum status st;
@@ -145,6 +146,8 @@ enum status remove_contents(struct app *app, const char *label, const char *seri
 		return fail_errno(app, ret, "opening partition %s", serial);
 	}
 	rv = login_at(app, t, serial, PCIEHSM_ROLE_CO, secret, NULL, &attempts);
+	if (!rv)
+		rv = pciehsm_partition_info(t, &info);
 	progress_begin(&progress, app, "objects");
 	for (i = 0; !rv && (!i || cursor); i = 1) {
 		uint32_t k;
@@ -152,10 +155,10 @@ enum status remove_contents(struct app *app, const char *label, const char *seri
 		rv = pciehsm_object_find(t, 0, NULL, 0, &cursor, ouids, FIND_AT_ONCE, &n);
 		for (k = 0; !rv && k < n; k++) {
 			rv = remove_one(t, group, ouids + k * PCIEHSM_OUID_LEN, &removed);
-			progress_step(&progress, removed, 0);
+			progress_step(&progress, ++seen, info.objects);
 		}
 	}
-	progress_clear(&progress);
+	progress_end(&progress);
 	t->ops->close(t);
 	if (group)
 		group->ops->close(group);

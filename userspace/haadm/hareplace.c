@@ -225,7 +225,7 @@ static enum status create(struct replace *r)
 {
 	struct app *app = r->app;
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	char serial[25];
 	enum status st;
 	CK_RV rv;
@@ -245,7 +245,7 @@ static enum status create(struct replace *r)
 		return st;
 	waiting_begin(&waiting, app, "HSM %s to create a partition", r->hsm);
 	rv = pciehsm_partition_create(context->transport, 0, NULL, NULL, serial);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "creating a partition on HSM %s", r->hsm);
 	wait_device(app, serial, true, NULL);
@@ -261,7 +261,7 @@ static enum status initialize(struct replace *r)
 	struct pciehsm_device device = { 0 };
 	uint32_t attempts = NO_ATTEMPTS;
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	struct secret domain;
 	enum status st;
 	CK_RV rv;
@@ -287,7 +287,7 @@ static enum status initialize(struct replace *r)
 	waiting_begin(&waiting, app, "partition %s to be initialized", r->new);
 	rv = pciehsm_partition_init(context->transport, label, r->po.data, r->po.len, domain.data,
 				    domain.len, &attempts);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	secret_wipe(&domain);
 	context_drop(app, r->new);
 	if (rv)
@@ -513,7 +513,7 @@ static enum status synchronize(struct replace *r)
 	progress_begin(&progress, app, "objects");
 	rv = ha_group_synchronize(app->ha, r->label, r->officer.data, r->officer.len, &report,
 				  on_progress, &progress, error, sizeof(error));
-	progress_clear(&progress);
+	progress_end(&progress);
 	st = compare(r, &equal, &source);
 	if (st)
 		return st;

@@ -49,12 +49,16 @@ static bool moved(const struct ha_group_status *a, const struct ha_group_status 
 
 int look_at_group(struct app *app, const char *label, struct ha_group_status *status)
 {
-	struct waiting waiting;
+	struct progress waiting;
+	unsigned int i;
 	int ret;
 
 	waiting_begin(&waiting, app, "the members of group %s", label);
 	ret = ha_group_status(app->ha, label, status);
-	waiting_end(&waiting);
+	progress_end(&waiting);
+	for (i = 0; !ret && i < status->n_members; i++)
+		app->hung |= status->members[i].state == HA_MEMBER_DOWN &&
+			     status->members[i].slot != HA_SLOT_NONE;
 	return ret;
 }
 

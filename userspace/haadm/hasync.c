@@ -72,7 +72,7 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 	progress_begin(&sync.progress, app, "objects");
 	rv = ha_group_synchronize(app->ha, edit.label, secret.data, secret.len, &report,
 				  on_progress, &sync, error, sizeof(error));
-	progress_clear(&sync.progress);
+	progress_end(&sync.progress);
 	secret_wipe(&secret);
 	put_text(app->out, "group", edit.label);
 	put_number(app->out, "objects", report.objects);

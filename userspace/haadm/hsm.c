@@ -60,7 +60,7 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 	struct pciehsm_hsm_info info;
 	struct template template;
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	struct secret secret;
 	char *partitions;
 	struct ha_slot slot;
@@ -95,7 +95,7 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 	waiting_begin(&waiting, app, "HSM %s to be initialized", slot.serial);
 	rv = pciehsm_hsm_init(context->transport, arg_text(args, "label"), secret.data,
 			      secret.len, &attempts);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	context_drop(app, slot.serial);
 	if (rv) {
 		secret_wipe(&secret);
@@ -118,7 +118,7 @@ static enum status destroy_all(struct app *app, struct args *args, const char *w
 	struct pciehsm_hsm_info info;
 	struct context *context;
 	struct ha_slot slot;
-	struct waiting waiting;
+	struct progress waiting;
 	char *partitions;
 	enum status st;
 	char text[200];
@@ -136,7 +136,7 @@ static enum status destroy_all(struct app *app, struct args *args, const char *w
 		return st;
 	waiting_begin(&waiting, app, "HSM %s to be %s", slot.serial, done);
 	rv = command(context->transport);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	context_drop(app, slot.serial);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "%s HSM %s", doing, slot.serial);

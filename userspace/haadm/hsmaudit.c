@@ -182,7 +182,7 @@ static enum status copy_log(struct app *app, struct context *context, const char
 	while (good && n && last < info.last) {
 		rv = pciehsm_audit_export(context->transport, last, AT_ONCE, &data, &len, &last, &n);
 		if (rv) {
-			progress_clear(&progress);
+			progress_end(&progress);
 			return fail_rv(app, rv, NO_ATTEMPTS, "reading the audit log of HSM %s",
 				       serial);
 		}
@@ -191,7 +191,7 @@ static enum status copy_log(struct app *app, struct context *context, const char
 		*entries += n;
 		progress_step(&progress, *entries, info.last - info.first + 1);
 	}
-	progress_clear(&progress);
+	progress_end(&progress);
 	/* Entries may be truncated on the card next: they have to be on the disk. */
 	if (!good || fflush(f) || fsync(fileno(f)))
 		return fail_errno(app, -errno, "writing the audit log");

@@ -33,7 +33,7 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 {
 	struct pciehsm_device device;
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	struct ha_slot slot;
 	uint32_t card = 0;
 	uint32_t index;
@@ -50,7 +50,7 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 	waiting_begin(&waiting, app, "HSM %s to create a partition", slot.serial);
 	rv = pciehsm_partition_create(context->transport, arg_number(args, "size", 0), NULL,
 				      &index, serial);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "creating a partition on HSM %s",
 			       slot.serial);
@@ -102,7 +102,7 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 	uint32_t attempts = NO_ATTEMPTS;
 	struct template template;
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	struct ha_slot slot;
 	enum status st;
 	char text[300], *contents;
@@ -149,7 +149,7 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 		waiting_begin(&waiting, app, "partition %s to be initialized", slot.serial);
 		rv = pciehsm_partition_init(context->transport, label, secret.data, secret.len,
 					    domain.data, domain.len, &attempts);
-		waiting_end(&waiting);
+		progress_end(&waiting);
 		if (rv)
 			st = fail_rv(app, rv, attempts, "initializing partition %s", slot.serial);
 		/* Whoever was logged in here is so no more. */
@@ -172,7 +172,7 @@ enum status cmd_partition_delete(struct app *app, struct args *args)
 	struct pciehsm_device device = { 0 };
 	char text[120], *contents;
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	struct ha_slot slot;
 	enum status st;
 	CK_RV rv;
@@ -197,7 +197,7 @@ enum status cmd_partition_delete(struct app *app, struct args *args)
 		return st;
 	waiting_begin(&waiting, app, "partition %s to be deleted", slot.serial);
 	rv = pciehsm_partition_delete(context->transport, device.number);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "deleting partition %s", slot.serial);
 	wait_device(app, slot.serial, false, NULL);
@@ -234,7 +234,7 @@ enum status cmd_partition_resize(struct app *app, struct args *args)
 	uint64_t size = arg_number(args, "size", 0);
 	struct pciehsm_device device = { 0 };
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	struct ha_slot slot;
 	enum status st;
 	CK_RV rv;
@@ -247,7 +247,7 @@ enum status cmd_partition_resize(struct app *app, struct args *args)
 	find_device(app, slot.serial, &device);
 	waiting_begin(&waiting, app, "partition %s to be resized", slot.serial);
 	rv = pciehsm_partition_resize(context->transport, device.number, size);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "resizing partition %s", slot.serial);
 	put_text(app->out, "serial", slot.serial);
@@ -294,7 +294,7 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 		done += info.objects > left ? info.objects - left : 0;
 		progress_step(&progress, done, done + left);
 	} while (left);
-	progress_clear(&progress);
+	progress_end(&progress);
 	put_text(app->out, "serial", slot.serial);
 	put_number(app->out, "objects_destroyed", done);
 	if (rv)
@@ -501,7 +501,7 @@ static CK_RV each_object(struct app *app, struct pciehsm_transport *t, uint32_t 
 			}
 		}
 	} while (!rv && cursor);
-	progress_clear(&progress);
+	progress_end(&progress);
 	return rv;
 }
 

@@ -185,7 +185,7 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 	bool destroying = false, fixed = false;
 	struct ha_slot slot;
 	char text[300], *contents;
-	struct waiting waiting;
+	struct progress waiting;
 	enum status st;
 	size_t i, n;
 	CK_RV rv;
@@ -232,7 +232,7 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 		return st;
 	waiting_begin(&waiting, app, "%s to set the policy", slot.serial);
 	rv = pciehsm_policy_set(context->transport, id, value);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "setting policy %" PRIu32 " (%s) of %s to %"
 			       PRIu32, id, policy_text(kind, id), slot.serial, value);

@@ -138,7 +138,7 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 {
 	uint32_t role = role_by_name(arg_text(args, "name"));
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	struct secret secret;
 	char prompt[80];
 	enum status st;
@@ -162,7 +162,7 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 		return st;
 	waiting_begin(&waiting, app, "%s to take the password", context->serial);
 	rv = set(context->transport, role, secret.data, secret.len);
-	waiting_end(&waiting);
+	progress_end(&waiting);
 	secret_wipe(&secret);
 	if (rv == PCIEHSM_CKR_POLICY && role == PCIEHSM_ROLE_CO)
 		return fail(app, ST_REFUSED, rv, "Without that password, the partition can only be "
@@ -248,7 +248,7 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 	uint32_t attempts = NO_ATTEMPTS;
 	struct secret old, new;
 	struct context *context;
-	struct waiting waiting;
+	struct progress waiting;
 	enum status st;
 	CK_RV rv;
 
@@ -267,7 +267,7 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 		waiting_begin(&waiting, app, "%s to take the password", context->serial);
 		rv = pciehsm_role_set_pin(context->transport, role, old.data, old.len, new.data,
 					  new.len, &attempts);
-		waiting_end(&waiting);
+		progress_end(&waiting);
 		secret_wipe(&new);
 		if (rv)
 			st = fail_rv(app, rv, attempts, "changing the password of the %s of %s",
