@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod modules_install check-removals userspace qemu install uninstall deb deps test-deps demo check check-kernels check-qemu check-debug check-packages bench simulate fuzz vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu install uninstall deb deps test-deps demo check check-kernels check-qemu check-debug check-packages bench simulate fuzz fuzz-device vm unit clean help
 
 all: kmod userspace qemu
 
@@ -101,10 +101,15 @@ bench: test-deps
 		echo "$$run:"; $$run || status=1; echo; \
 	done; exit $$status
 
-# Inputs that the firmware might not stand; seconds for each of three targets.
+# Inputs that the firmware might not stand, and then QEMU with the card; seconds for each
+# of three targets, and of processor time for QEMU.
 TIME ?= 600
 fuzz: test-deps
 	@tests/fuzz/fuzz $(TIME)
+	@tests/device/fuzz $(TIME)
+
+fuzz-device: test-deps
+	@tests/device/fuzz $(TIME)
 
 # Cards are pulled out and put back under load, as often as you like.
 N ?= 1000
@@ -146,7 +151,8 @@ help:
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
 	@echo 'make check-packages the Debian packages in fresh systems of Debian 12 and 13 (as root)'
 	@echo 'make bench      measure, in turns with a peer for each thing'
-	@echo 'make fuzz       look for inputs that break the firmware, TIME=seconds for each target'
+	@echo 'make fuzz       look for inputs that break the firmware or the card, TIME=seconds for each'
+	@echo 'make fuzz-device    that for the card alone: what a guest can do, by the fuzzer of QEMU'
 	@echo 'make deps       install the packages that building and running needs (as root)'
 	@echo 'make test-deps  and those that the tests need'
 	@echo 'make clean      remove build/ (the cache stays)'
