@@ -209,8 +209,8 @@ static enum status clone_all(struct app *app, struct context *from, struct conte
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "cloning from %s to %s, after %zu objects",
 			       from->serial, to->serial, done);
-	say(app, INDENT "%zu of %zu objects cloned from %s to %s.\n", copied, n, from->serial,
-	    to->serial);
+	say(app, INDENT "%zu of %zu object%s cloned from %s to %s.\n", copied, n, PLURAL(n),
+	    from->serial, to->serial);
 	if (kept)
 		say(app, INDENT "%zu are there in the same or a newer version, or were deleted there.\n",
 		    kept);

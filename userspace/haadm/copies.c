@@ -83,7 +83,7 @@ enum status check_copies_leaving(struct app *app, const char *label, const char 
 			    "Bring another member back or add one first. -force removes this one all "
 			    "the same; its objects stay in the partition.",
 			    "partition %s is the only live member of group %s and holds %" PRIu32
-			    " objects", serial, label, copies.objects);
+			    " object%s", serial, label, copies.objects, PLURAL(copies.objects));
 	return fail(app, ST_REFUSED, CODE_OF_STATUS,
 		    "Bring the members to the same contents first: hagroup synchronize. -force "
 		    "removes this one all the same; its objects stay in the partition.",
@@ -105,11 +105,12 @@ static enum status check_in_group(struct app *app, const struct args *args,
 			    "Bring another member back, or to the same contents (hagroup "
 			    "synchronize), first. -force destroys the objects all the same, and what "
 			    "only this member has is lost.",
-			    "partition %s holds %" PRIu32 " objects of group %s that would be lost: "
+			    "partition %s holds %" PRIu32 " object%s of group %s that would be lost: "
 			    "no other live member holds the same", serial, copies.objects,
-			    group->label);
+			    PLURAL(copies.objects), group->label);
 	warn_user(app, "Warning: no other live member of group %s holds what is in partition %s (%"
-		  PRIu32 " objects).", group->label, serial, copies.objects);
+		  PRIu32 " object%s).", group->label, serial, copies.objects,
+		  PLURAL(copies.objects));
 	return ST_OK;
 }
 

@@ -93,6 +93,9 @@ const char *status_meaning(enum status status);
 /** no_attempts - for @attempts of fail_rv() where they are not known */
 #define NO_ATTEMPTS	UINT32_MAX
 
+/** PLURAL() - what follows the name of what is counted */
+#define PLURAL(n)	((n) == 1 ? "" : "s")
+
 /** print_wrapped() - text in lines that fit a terminal, each after the usual indent */
 void print_wrapped(FILE *out, const char *text);
 

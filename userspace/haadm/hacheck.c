@@ -114,8 +114,9 @@ enum status cmd_ha_check(struct app *app, struct args *args)
 	put_number(app->out, "members_compared", members);
 	put_number(app->out, "members_left_out", check.left_out);
 	put_number(app->out, "objects", objects);
-	say(app, "\n" INDENT "%" PRIu32 " members compared, %" PRIu32 " objects, %" PRIu32
-	    " differ.\n", members, objects, check.differences);
+	say(app, "\n" INDENT "%" PRIu32 " member%s compared, %" PRIu32 " object%s, %" PRIu32
+	    " differ%s.\n", members, PLURAL(members), objects, PLURAL(objects), check.differences,
+	    check.differences == 1 ? "s" : "");
 	if (!check.differences && !check.left_out)
 		return ST_OK;
 	if (check.left_out)

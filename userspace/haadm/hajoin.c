@@ -53,16 +53,17 @@ enum status ask_about_contents(struct app *app, const struct args *args, const c
 		/* Nobody else has objects that could suffer: without an answer they are kept. */
 		if (!can_ask(app))
 			return ST_OK;
-		snprintf(text, sizeof(text), "Partition %s is not empty: its %" PRIu32 " objects will "
-			 "become the group's (copy), or are destroyed first (remove).", serial,
-			 digest.objects);
+		snprintf(text, sizeof(text), "Partition %s is not empty: what it holds (%" PRIu32
+			 " object%s) becomes the group's (copy), or is destroyed first (remove).",
+			 serial, digest.objects, PLURAL(digest.objects));
 	} else {
 		snprintf(text, sizeof(text),
-			 "Partition %s is not empty. Its %" PRIu32 " objects will become the group's "
-			 "(copy), or those that the group does not have are destroyed first (remove). "
-			 "Its record of %" PRIu32 " deletions will be applied to the group either way. To "
-			 "have it join without, initialize it first (partition init).", serial,
-			 digest.objects, digest.tombstones);
+			 "Partition %s is not empty. What it holds (%" PRIu32 " object%s) becomes the "
+			 "group's (copy), or what of it the group does not have is destroyed first "
+			 "(remove). Its record of %" PRIu32 " deletion%s will be applied to the group "
+			 "either way. To have it join without, initialize it first (partition init).",
+			 serial, digest.objects, PLURAL(digest.objects), digest.tombstones,
+			 PLURAL(digest.tombstones));
 	}
 	return choose_contents(app, args, text, remove);
 }
@@ -166,6 +167,7 @@ enum status remove_contents(struct app *app, const char *label, const char *seri
 	if (rv)
 		return fail_rv(app, rv, attempts, "removing objects from partition %s, after %" PRIu32
 			       " of them", serial, removed);
-	say(app, INDENT "%" PRIu32 " objects were removed from partition %s.\n", removed, serial);
+	say(app, INDENT "%" PRIu32 " object%s removed from partition %s.\n", removed,
+	    PLURAL(removed), serial);
 	return ST_OK;
 }

@@ -519,8 +519,8 @@ static enum status synchronize(struct replace *r)
 		return st;
 	if (!equal)
 		return not_equal(r, rv, error);
-	tell(r, "synchronize", STEP_DONE, "bring %" PRIu32 " objects to %s, and compare",
-	     report.objects, r->new);
+	tell(r, "synchronize", STEP_DONE, "bring %" PRIu32 " object%s to %s, and compare",
+	     report.objects, PLURAL(report.objects), r->new);
 	return ST_OK;
 }
 
@@ -650,8 +650,11 @@ enum status cmd_ha_replace(struct app *app, struct args *args)
 	}
 	if (r.dry)
 		say(app, "\n" INDENT "Nothing was changed: this is what the command would do.\n");
-	else
+	else if (r.acted)
 		say(app, "\n" INDENT "Member %s of group %s is replaced by %s.\n", r.old, r.label,
 		    r.new);
+	else
+		say(app, "\n" INDENT "%s is not a member of group %s, and %s\n" INDENT "is: nothing was "
+		    "left to do.\n", r.old, r.label, r.new);
 	return ST_OK;
 }

@@ -41,6 +41,14 @@ static void on_progress(void *arg, uint32_t done, uint32_t total, const char *te
 	progress_step(&sync->progress, done, total);
 }
 
+static void carried_over(struct app *app, const struct ha_sync_report *report)
+{
+	say(app, "\n" INDENT "%" PRIu32 " object%s in the group; %" PRIu32 " cop%s and %" PRIu32
+	    " deletion%s carried over,\n", report->objects, PLURAL(report->objects),
+	    report->copied, report->copied == 1 ? "y" : "ies", report->deleted,
+	    PLURAL(report->deleted));
+}
+
 enum status cmd_ha_synchronize(struct app *app, struct args *args)
 {
 	struct sync sync = { .app = app };
@@ -80,10 +88,10 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 	put_number(app->out, "deleted", report.deleted);
 	put_number(app->out, "conflicts", report.conflicts);
 	put_number(app->out, "failed", report.failed);
-	if (rv && (report.copied || report.deleted || report.failed))
-		say(app, "\n" INDENT "%" PRIu32 " objects in the group; %" PRIu32 " copies and %" PRIu32
-		       " deletions carried over,\n" INDENT "%" PRIu32 " could not be.\n",
-		       report.objects, report.copied, report.deleted, report.failed);
+	if (rv && (report.copied || report.deleted || report.failed)) {
+		carried_over(app, &report);
+		say(app, INDENT "%" PRIu32 " could not be.\n", report.failed);
+	}
 	if (rv && error[0])
 		return fail(app, rv_status(rv), rv, rv_advice(rv),
 			    "synchronizing group %s: %s", edit.label, error);
@@ -91,14 +99,15 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 		return fail_rv(app, rv, NO_ATTEMPTS, "synchronizing group %s", edit.label);
 	/* Nothing to tell of is the documented output; whatever was done is told. */
 	if (arg_given(args, "verbose") || report.copied || report.deleted || report.conflicts ||
-	    report.failed)
-		say(app, "\n" INDENT "%" PRIu32 " objects in the group; %" PRIu32 " copies and %" PRIu32
-		       " deletions carried over,\n" INDENT "%" PRIu32 " conflicting changes "
-		       "decided by their versions.\n", report.objects, report.copied,
-		       report.deleted, report.conflicts);
+	    report.failed) {
+		carried_over(app, &report);
+		say(app, INDENT "%" PRIu32 " conflicting change%s decided by %s versions.\n",
+		    report.conflicts, PLURAL(report.conflicts),
+		    report.conflicts == 1 ? "its" : "their");
+	}
 	if (report.failed)
-		say(app, INDENT "%" PRIu32 " objects could not be brought to every member.\n",
-		       report.failed);
+		say(app, INDENT "%" PRIu32 " object%s could not be brought to every member.\n",
+		    report.failed, PLURAL(report.failed));
 	say(app, "\n" INDENT "Synchronization completed.\n");
 	return ST_OK;
 }

@@ -102,10 +102,13 @@ static void print_look(const struct look *look)
 {
 	const struct ha_group_status *status = &look->status;
 	unsigned int i, copies = full_copies(status);
+	char text[24] = "is 1 copy";
 
+	if (copies > 1)
+		snprintf(text, sizeof(text), "are %u copies", copies);
 	printf("\n" INDENT "HA group %s: ", status->group.label);
 	if (copies)
-		printf("the members agree, there are %u copies of each object\n\n", copies);
+		printf("the members agree, there %s of each object\n\n", text);
 	else
 		printf("%s\n\n", status->needs_sync ? "the members differ (hagroup check tells where)" :
 		       "no member is there");

@@ -230,7 +230,8 @@ static enum status export(struct app *app, const struct args *args, struct conte
 	put_text(app->out, "serial", serial);
 	put_text(app->out, "file", path);
 	put_number(app->out, "entries", entries);
-	say(app, INDENT "%" PRIu64 " entries written to %s.\n", entries, path);
+	say(app, INDENT "%" PRIu64 " entr%s written to %s.\n", entries, entries == 1 ? "y" : "ies",
+	    path);
 	say(app, INDENT "Check them with: hsm audit -verify %s\n", path);
 	return ST_OK;
 }

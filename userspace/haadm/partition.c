@@ -272,9 +272,10 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 		st = describe_partition(app, &slot, &contents);
 	if (st)
 		return st;
-	snprintf(text, sizeof(text), "All %" PRIu32 " objects of partition %s are going to be "
+	snprintf(text, sizeof(text), "All %" PRIu32 " object%s of partition %s %s going to be "
 		 "destroyed. If it is a member of an HA group, the deletions are carried to all other "
-		 "members: no copy will be left.", info.objects, slot.serial);
+		 "members: no copy will be left.", info.objects, PLURAL(info.objects),
+		 slot.serial, info.objects == 1 ? "is" : "are");
 	st = confirm_destroying(app, args, text, contents);
 	free(contents);
 	if (st)
@@ -300,8 +301,8 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "clearing partition %s, after %" PRIu32
 			       " objects", slot.serial, done);
-	say(app, INDENT "Partition %s was cleared; %" PRIu32 " objects were destroyed.\n",
-	       slot.serial, done);
+	say(app, INDENT "Partition %s was cleared; %" PRIu32 " object%s destroyed.\n",
+	    slot.serial, done, done == 1 ? " was" : "s were");
 	return ST_OK;
 }
 
@@ -355,6 +356,7 @@ enum status cmd_partition_show(struct app *app, struct args *args)
 	struct pciehsm_partition_info info;
 	struct context *context;
 	struct ha_slot slot;
+	bool any = false;
 	enum status st;
 	int i;
 
@@ -379,7 +381,12 @@ enum status cmd_partition_show(struct app *app, struct args *args)
 	print_arrow(28, "Sessions In Use", "%" PRIu32, info.sessions);
 	print_arrow(28, "Storage Total", "%" PRIu64 " bytes", info.space);
 	print_arrow(28, "Storage Free", "%" PRIu64 " bytes", info.space_free);
-	say(app, INDENT "Commands since power-on\n");
+	for (i = 0; i < PCIEHSM_STAT_COUNT; i++)
+		any |= info.stats[i] != 0;
+	if (any)
+		say(app, INDENT "Commands since power-on\n");
+	else
+		print_arrow(28, "Commands since power-on", "none");
 	for (i = 0; i < PCIEHSM_STAT_COUNT; i++) {
 		char name[32];
 

@@ -297,7 +297,7 @@ static const struct option partition_clone[] = {
 static const struct option partition_resize[] = {
 	THIS_SLOT, THIS_SERIAL,
 	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1, .one_of = 2,
-	  .max = 0x7fffffffffffffffL, .help = "room for objects" },
+	  .max = 0x7fffffffffffffffL, .help = "room for objects, 65536 or more" },
 	{ .names = "all a", .type = OPT_FLAG, .one_of = 2,
 	  .help = "what it has and all that is free on the HSM" },
 	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,
@@ -315,7 +315,7 @@ static const struct option partition_clear[] = {
 static const struct option partition_create[] = {
 	THIS_SLOT, THIS_SERIAL,
 	{ .names = "size si", .arg = "<bytes>", .type = OPT_NUMBER, .min = 1,
-	  .max = 0x7fffffffffffffffL, .help = "room for objects; default: the card's" },
+	  .max = 0x7fffffffffffffffL, .help = "room for objects, 65536 or more; default: the card's" },
 	{ .names = "version ver", .arg = "<n>", .type = OPT_NUMBER, .min = 0, .max = 1,
 	  .help = "of the partition: 0; 1 is refused" },
 	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET,

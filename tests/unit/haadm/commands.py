@@ -169,7 +169,7 @@ def test_synchronize():
     expect('nothing to tell', out, '\n\n        Synchronization completed.\n\n'
            'Command Result : No Error\n')
     expect_in('-verbose', machine.ok('hagroup', 'synchronize', '-group', GROUP, '-verbose',
-                                     '--password-file', password), '1 objects in the group; 0 c')
+                                     '--password-file', password), '1 object in the group; 0 c')
     out = machine.ok('partition', 'contents', '-slot', '0', '--password-file', password)
     expect_in('table', out, 'only here')
     out = machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file', password,

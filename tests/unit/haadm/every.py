@@ -62,6 +62,7 @@ SESSION = f'''
 0 partition create -slot 100 --password-file <{SO}>
 2 partition create -slot 0 --password-file <{SO}>
 9 partition create -slot 100 -version 1
+9 partition create -slot 100 -size 999999999999 --password-file <{SO}>
 0 partition create -slot 101 --password-file <{SO}>
 0 partition init -slot 0 -label par0 -force --password-file <{PO}> --domain-file <a domain>
 2 partition init -slot 0 --label= -force
@@ -72,6 +73,7 @@ SESSION = f'''
 0 role init -slot 1 -name co --loginpw-file <{PO}> --password-file <{FIRST}>
 0 role changepw -slot 0 -name co --oldpw-file <{FIRST}> --newpw-file <{CO}>
 6 role changepw -slot 0 -name co --oldpw-file <{FIRST}> --newpw-file <{CO}>
+2 role changepw -slot 1 -name co --oldpw-file <{FIRST}> --newpw-file <{FIRST}>
 0 role changepw -slot 1 -name co --oldpw-file <{FIRST}> --newpw-file <{CO}>
 0 role login -slot 0 -name co --password-file <{CO}>
 9 role login -slot 0 -name cu --password-file <{CU}>
@@ -156,6 +158,7 @@ SESSION = f'''
 0 hagroup replace -group {GROUP} -old {PAR1} -hsm 101 -label next -dryrun
 0 hagroup replace -group {GROUP} -old {PAR1} -hsm 101 -label next --password-file <{CO}> \
 --popassword-file <{PO}> --domain-file <a domain>
+0 hagroup replace -group {GROUP} -old {PAR1} -serial 1238700701510 --password-file <{CO}>
 4 hagroup replace -group {GROUP} -old 42 -slot 1
 0 partition clear -slot 1 -force --password-file <{CO}>
 3 partition clear -slot 1
@@ -167,6 +170,7 @@ SESSION = f'''
 0 partition showpolicies -slot 0
 4 partition showpolicies -slot 9
 0 partition changepolicy -slot 0 -policy 20 -value 8 --password-file <{PO}>
+2 partition changepolicy -slot 0 -policy 20 -value 11 --password-file <{PO}>
 4 partition changepolicy -slot 0 -policy 99 -value 1 --password-file <{PO}>
 0 partition showpolicies -slot 0 -exporttemplate %template
 9 partition showpolicies -slot 0 -exporttemplate %template
@@ -174,6 +178,7 @@ SESSION = f'''
 0 partition resize -slot 1 -all --password-file <{SO}>
 2 partition resize -slot 1 -all -size 1
 0 partition resize -slot 1 -size 1000000 --password-file <{SO}>
+2 partition resize -slot 1 -size 100 --password-file <{SO}>
 6 partition resize -slot 1 -size 1000000 --password-file <{PO}>
 0 hsm showpolicies -slot 100
 2 hsm showpolicies -slot x

@@ -187,7 +187,7 @@ def test_clear_and_resize():
     refused(machine, AUTH, 'partition', 'clear', '-slot', '0', '-force', '--password-file', so)
     expect('objects before', objects(machine, '0'), 1)
     expect_in('clear', machine.ok('partition', 'clear', '-slot', '0', '-force',
-                                  '--password-file', co), '1 objects were destroyed.')
+                                  '--password-file', co), '1 object was destroyed.')
     expect('objects after', objects(machine, '0'), 0)
     machine.ok('partition', 'resize', '-slot', '0', '-size', '1000000', '--password-file', so)
     expect('room', json.loads(machine.ok('--json', 'partition', 'show', '-slot', '0'))['space'],
@@ -212,7 +212,7 @@ def test_last_copy():
                   ('hsm', 'zeroize', '-slot', '101'), ('hsm', 'factoryreset', '-slot', '101'))
     for words in destroying:
         refused(machine, REFUSED, *words, says=[
-            f'partition {PAR1} holds 1 objects of group {GROUP} that would be lost', '-force'])
+            f'partition {PAR1} holds 1 object of group {GROUP} that would be lost', '-force'])
     # With a copy elsewhere, only the question is left, which nobody is there to answer.
     machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file', co)
     for words in destroying:
@@ -222,7 +222,7 @@ def test_last_copy():
     expect('no warning', 'Warning' in err, False)
     status, _, err = machine.run('hsm', 'zeroize', '-slot', '100', '-force')
     expect('the last one, by force', status, OK)
-    expect_in('warning', ' '.join(err.split()), f'holds what is in partition {PAR0} (1 objects)')
+    expect_in('warning', ' '.join(err.split()), f'holds what is in partition {PAR0} (1 object)')
     expect('zeroized', json.loads(machine.ok('--json', 'hsm', 'show', '-slot', '100'))['state'],
            'Zeroized')
 
@@ -269,7 +269,7 @@ def test_contents_of_who_joins():
     expect(f'another word ({shown})', status, CANCELLED)
     status, shown = answered(machine, 'remove', *create)
     expect(f'remove ({shown})', (status, labels(machine, '0')), (OK, []))
-    expect_in('it says so', shown, f'1 objects were removed from partition {PAR0}.')
+    expect_in('it says so', shown, f'1 object removed from partition {PAR0}.')
     # What the group has stays, wherever it came from: the joining one may hold it, too.
     machine.create_object(PAR0, 'of the group')
     machine.ok('partition', 'clone', '-from', '0', '-slot', '1', '-objects', '0',
