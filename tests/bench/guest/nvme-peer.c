@@ -5,8 +5,10 @@
  *
  *   nvme-peer ioctl [-r ROUNDS] [-n COMMANDS]	one at a time, by ioctl
  *   nvme-peer uring [-r ROUNDS] [-n COMMANDS]	32 at a time, by io_uring, on one processor
+ *   nvme-peer device [-r ROUNDS] [-n COMMANDS]	so too: nothing, and 4 KiB of data
  *   nvme-peer only PEER -n COMMANDS		that one alone, prints nothing
  *
+ * The card's commands go to its first partition, or to the node that -c NODE names.
  * Rounds alternate between the peers, so that what else the machine does hits all of
  * them. Printed is the lower quartile of each peer's rounds.
  */
@@ -16,11 +18,12 @@
 
 #include "common.h"
 
-enum { QUEUE_DEPTH = 32, MAX_ROUNDS = 200, BLOCK = 512 };
-enum { NVME_GET_FEATURES = 0x0a, NVME_FEAT_TEMPERATURE = 0x04, NVME_READ = 0x02 };
+enum { QUEUE_DEPTH = 32, MAX_ROUNDS = 200, BLOCK = 512, PAGE = 4096 };
+enum { NVME_GET_FEATURES = 0x0a, NVME_FEAT_TEMPERATURE = 0x04 };
+enum { NVME_FLUSH = 0x00, NVME_WRITE = 0x01, NVME_READ = 0x02 };
 
 static int card = -1, nvme = -1, space = -1;
-static unsigned char buffers[QUEUE_DEPTH][BLOCK] __attribute__((aligned(4096)));
+static unsigned char buffers[QUEUE_DEPTH][PAGE] __attribute__((aligned(4096)));
 static unsigned char answers[QUEUE_DEPTH][PCIEHSM_ANSWER_MIN];
 static const struct pciehsm_msg ping_msg = { .length = sizeof(ping_msg), .op = PCIEHSM_OP_PING };
 
@@ -87,6 +90,23 @@ static void hsm_nop_uring(struct io_uring_sqe *sqe, unsigned int i)
 	sqe->cmd_op = PCIEHSM_URING_NOP;
 }
 
+/* The firmware reads all of it, and does nothing: a ping has no such field. */
+static void hsm_page_uring(struct io_uring_sqe *sqe, unsigned int i)
+{
+	struct pciehsm_uring_cmd *cmd = (void *)sqe->cmd;
+	struct pciehsm_msg *msg = (void *)buffers[i];
+	struct pciehsm_field *field = (void *)(msg + 1);
+
+	*msg = (struct pciehsm_msg) { .length = htole32(PAGE), .op = htole32(PCIEHSM_OP_PING) };
+	field->len = htole32(PAGE - sizeof(*msg) - sizeof(*field));
+	sqe->fd = card;
+	sqe->cmd_op = PCIEHSM_URING_MSG;
+	cmd->in = (uintptr_t)msg;
+	cmd->in_len = PAGE;
+	cmd->out = (uintptr_t)answers[i];
+	cmd->out_len = sizeof(answers[i]);
+}
+
 static void nvme_admin_uring(struct io_uring_sqe *sqe, unsigned int i)
 {
 	struct nvme_uring_cmd *cmd = (void *)sqe->cmd;
@@ -107,6 +127,30 @@ static void nvme_read_uring(struct io_uring_sqe *sqe, unsigned int i)
 	cmd->opcode = NVME_READ;
 	cmd->nsid = 1;
 	cmd->data_len = BLOCK;
+	cmd->addr = (uintptr_t)buffers[i];
+}
+
+static void nvme_flush_uring(struct io_uring_sqe *sqe, unsigned int i)
+{
+	struct nvme_uring_cmd *cmd = (void *)sqe->cmd;
+
+	(void)i;
+	sqe->fd = space;
+	sqe->cmd_op = NVME_URING_CMD_IO;
+	cmd->opcode = NVME_FLUSH;
+	cmd->nsid = 1;
+}
+
+static void nvme_page_uring(struct io_uring_sqe *sqe, unsigned int i)
+{
+	struct nvme_uring_cmd *cmd = (void *)sqe->cmd;
+
+	sqe->fd = space;
+	sqe->cmd_op = NVME_URING_CMD_IO;
+	cmd->opcode = NVME_WRITE;
+	cmd->nsid = 1;
+	cmd->cdw12 = PAGE / BLOCK - 1;
+	cmd->data_len = PAGE;
 	cmd->addr = (uintptr_t)buffers[i];
 }
 
@@ -181,12 +225,13 @@ struct peer {
 	void		(*prepare)(struct io_uring_sqe *sqe, unsigned int i);
 };
 
-/* Ours first, in each group. */
+/* Ours first, in each set. */
 static const struct peer by_ioctl[] = {
 	{ "hsm-nop", hsm_nop, NULL },
 	{ "hsm-ping", hsm_ping, NULL },
 	{ "nvme-admin", nvme_admin, NULL },
 	{ "nvme-read", nvme_read, NULL },
+	{ NULL, NULL, NULL },
 };
 
 static const struct peer by_uring[] = {
@@ -194,9 +239,35 @@ static const struct peer by_uring[] = {
 	{ "hsm-ping-uring", NULL, hsm_uring },
 	{ "nvme-admin-uring", NULL, nvme_admin_uring },
 	{ "nvme-read-uring", NULL, nvme_read_uring },
+	{ NULL, NULL, NULL },
 };
 
-enum { MAX_PEERS = 4, IOCTLS = 4, URINGS = 4 };
+static const struct peer by_device[] = {
+	{ "hsm-null", NULL, hsm_nop_uring },
+	{ "hsm-4k", NULL, hsm_page_uring },
+	{ "nvme-null", NULL, nvme_admin_uring },
+	{ "nvme-flush", NULL, nvme_flush_uring },
+	{ "nvme-4k", NULL, nvme_page_uring },
+	{ NULL, NULL, NULL },
+};
+
+static const struct {
+	const char		*name;
+	const struct peer	*peers;
+} sets[] = {
+	{ "ioctl", by_ioctl },
+	{ "uring", by_uring },
+	{ "device", by_device },
+};
+
+enum { MAX_PEERS = 5, SETS = sizeof(sets) / sizeof(sets[0]) };
+
+static const struct peer *find(const struct peer *peers, const char *name)
+{
+	while (peers->name && strcmp(peers->name, name))
+		peers++;
+	return peers->name ? peers : NULL;
+}
 
 static void run(const struct peer *peer, unsigned int n)
 {
@@ -222,54 +293,52 @@ static double quartile(double *values, unsigned int n)
 }
 
 /* Lines of: name, microseconds per command. */
-static void in_turns(const struct peer *peers, unsigned int npeers, unsigned int rounds,
-		     unsigned int n)
+static void in_turns(const struct peer *peers, unsigned int rounds, unsigned int n)
 {
 	static double took[MAX_PEERS][MAX_ROUNDS];
 	double begun;
 
-	for (unsigned int p = 0; p < npeers; p++)
+	for (unsigned int p = 0; peers[p].name; p++)
 		run(&peers[p], n);
 	for (unsigned int r = 0; r < rounds; r++)
-		for (unsigned int p = 0; p < npeers; p++) {
+		for (unsigned int p = 0; peers[p].name; p++) {
 			begun = now();
 			run(&peers[p], n);
 			took[p][r] = (now() - begun) / n * 1e6;
 		}
-	for (unsigned int p = 0; p < npeers; p++)
+	for (unsigned int p = 0; peers[p].name; p++)
 		printf("%s %.1f\n", peers[p].name, quartile(took[p], rounds));
 }
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: nvme-peer ioctl | uring | only PEER [-r ROUNDS] [-n COMMANDS]\n");
+	fprintf(stderr, "usage: nvme-peer ioctl | uring | device | only PEER "
+		"[-c NODE] [-r ROUNDS] [-n COMMANDS]\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
+	const struct peer *only = NULL, *peers = NULL;
+	const char *mode = argc > 1 ? argv[1] : "", *node = NULL;
 	unsigned int rounds = 60, n = 100;
-	const struct peer *only = NULL;
-	const char *mode = argc > 1 ? argv[1] : "", *node = partition_node();
 	int opt;
 
-	if (!strcmp(mode, "only") && argc > 2) {
-		for (unsigned int p = 0; p < IOCTLS; p++)
-			if (!strcmp(by_ioctl[p].name, argv[2]))
-				only = &by_ioctl[p];
-		for (unsigned int p = 0; p < URINGS; p++)
-			if (!strcmp(by_uring[p].name, argv[2]))
-				only = &by_uring[p];
-		if (!only)
-			usage();
-		optind = 3;
-	} else if (!strcmp(mode, "ioctl") || !strcmp(mode, "uring")) {
-		optind = 2;
-	} else {
-		usage();
+	optind = 2;
+	for (unsigned int s = 0; s < SETS; s++) {
+		if (!strcmp(mode, sets[s].name))
+			peers = sets[s].peers;
+		if (!strcmp(mode, "only") && argc > 2 && !only)
+			only = find(sets[s].peers, argv[2]);
 	}
-	while ((opt = getopt(argc, argv, "r:n:")) != -1) {
-		if (opt == 'r')
+	if (only)
+		optind = 3;
+	else if (!peers)
+		usage();
+	while ((opt = getopt(argc, argv, "c:r:n:")) != -1) {
+		if (opt == 'c')
+			node = optarg;
+		else if (opt == 'r')
 			rounds = atoi(optarg);
 		else if (opt == 'n')
 			n = atoi(optarg);
@@ -279,9 +348,11 @@ int main(int argc, char **argv)
 	if (optind != argc || !rounds || rounds > MAX_ROUNDS)
 		usage();
 
+	if (!node)
+		node = partition_node();
 	card = node ? open(node, O_RDWR | O_CLOEXEC) : -1;
 	if (card < 0)
-		fail("a partition's node", node ? errno : ENOENT);
+		fail(node ? node : "a partition's node", node ? errno : ENOENT);
 	nvme = open("/dev/nvme0", O_RDWR | O_CLOEXEC);
 	space = open("/dev/ng0n1", O_RDWR | O_CLOEXEC);
 	if (nvme < 0 || space < 0)
@@ -289,9 +360,7 @@ int main(int argc, char **argv)
 
 	if (only)
 		run(only, n);
-	else if (!strcmp(mode, "ioctl"))
-		in_turns(by_ioctl, IOCTLS, rounds, n);
 	else
-		in_turns(by_uring, URINGS, rounds, n);
+		in_turns(peers, rounds, n);
 	return 0;
 }
