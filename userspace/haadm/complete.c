@@ -27,11 +27,15 @@ const struct command *command_of(const char *area, const char *name)
 
 static void offer(struct candidates *c, const char *before, const char *name, size_t len)
 {
+	size_t i = 0;
 	char *word;
 
 	if (c->n == CANDIDATES_MAX || asprintf(&word, "%s%.*s", before, (int)len, name) < 0)
 		return;
-	if (strncasecmp(word, c->prefix, strlen(c->prefix)))
+	/* A member is a partition in a slot, too. */
+	while (i < c->n && strcmp(c->list[i], word))
+		i++;
+	if (i < c->n || strncasecmp(word, c->prefix, strlen(c->prefix)))
 		free(word);
 	else
 		c->list[c->n++] = word;

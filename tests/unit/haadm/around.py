@@ -43,7 +43,7 @@ def test_completion():
     expect('after --json', complete(machine, '--json', 'slo'), ['slot'])
     expect('group', complete(machine, 'hagroup', 'check', '-group', ''), [GROUP])
     expect('slots', complete(machine, 'slot', 'set', '-slot', '10'), ['100', '101'])
-    expect('serials', sorted(set(complete(machine, 'hagroup', 'drain', '-serial', '1'))),
+    expect('serials', sorted(complete(machine, 'hagroup', 'drain', '-serial', '1')),
            sorted([PAR0, '1' + PAR0, PAR1, '1238700', '154438']))
     expect('choices', complete(machine, 'hagroup', 'recoverymode', '-mode', 'activeE'),
            ['activeEnhanced'])
