@@ -94,15 +94,31 @@ static void role_secret(struct cursor *c, struct role_secret *s)
 	bytes(c, s->hash, sizeof(s->hash));
 }
 
-static void role(struct cursor *c, uint32_t v, struct role *r)
+static void role(struct cursor *c, struct role *r)
 {
 	boolean(c, &r->initialised);
 	boolean(c, &r->must_change);
 	number32(c, &r->failures);
 	role_secret(c, &r->password);
-	if (v >= 3) {
-		boolean(c, &r->activated);
-		role_secret(c, &r->challenge);
+}
+
+/* Few roles have one, and the record is written with every change: a bit for each that does. */
+static void challenges(struct cursor *c, struct role *roles)
+{
+	uint32_t there = 0, activated = 0, i;
+
+	for (i = 0; i < ROLE_COUNT; i++) {
+		there |= (uint32_t)(roles[i].challenge.iterations != 0) << i;
+		activated |= (uint32_t)roles[i].activated << i;
+	}
+	number32(c, &there);
+	number32(c, &activated);
+	if (there >> ROLE_COUNT || activated & ~there)
+		c->failed = true;
+	for (i = 0; !c->failed && i < ROLE_COUNT; i++) {
+		roles[i].activated = activated >> i & 1;
+		if (there >> i & 1)
+			role_secret(c, &roles[i].challenge);
 	}
 }
 
@@ -112,9 +128,11 @@ static void roles_and_policies(struct cursor *c, uint32_t v, struct role *roles,
 	unsigned int i;
 
 	for (i = 0; i < ROLE_COUNT; i++)
-		role(c, v, &roles[i]);
+		role(c, &roles[i]);
 	for (i = 0; i < POLICY_COUNT; i++)
 		number32(c, &policies[i]);
+	if (v >= 3)
+		challenges(c, roles);
 }
 
 static void label(struct cursor *c, char *text)
