@@ -102,6 +102,28 @@ CK_RV pciehsm_role_reset_pin(struct pciehsm_transport *t, uint32_t role, const v
 	return pmsg_simple(t, &r);
 }
 
+CK_RV pciehsm_role_set_challenge(struct pciehsm_transport *t, uint32_t role, const void *pin,
+				 size_t pin_len, const void *challenge, size_t challenge_len,
+				 uint32_t *attempts)
+{
+	struct pmsg_request r;
+
+	pmsg_begin(&r, t, PCIEHSM_OP_ROLE_SET_CHALLENGE, 0);
+	pmsg_u32(&r, PCIEHSM_F_ROLE, role);
+	pmsg_bytes(&r, PCIEHSM_F_PIN, pin, pin_len);
+	pmsg_bytes(&r, PCIEHSM_F_NEW_PIN, challenge, challenge_len);
+	return exchange_pin(t, &r, NULL, attempts);
+}
+
+CK_RV pciehsm_role_deactivate(struct pciehsm_transport *t, uint32_t role)
+{
+	struct pmsg_request r;
+
+	pmsg_begin(&r, t, PCIEHSM_OP_ROLE_DEACTIVATE, 0);
+	pmsg_u32(&r, PCIEHSM_F_ROLE, role);
+	return pmsg_simple(t, &r);
+}
+
 /* A command whose whole answer is one array. */
 static CK_RV exchange_list(struct pciehsm_transport *t, uint32_t op, uint16_t field,
 			   size_t entry, void **list, size_t *count)

@@ -147,6 +147,16 @@ CK_RV pciehsm_role_set_pin(struct pciehsm_transport *t, uint32_t role, const voi
 			   uint32_t *attempts);
 CK_RV pciehsm_role_reset_pin(struct pciehsm_transport *t, uint32_t role, const void *new_pin,
 			     size_t new_len);
+/**
+ * pciehsm_role_set_challenge() - give a role the secret that applications log in with
+ *
+ * @pin is the role's password; @attempts as in pciehsm_login(). See "Activation" in fw.h.
+ */
+CK_RV pciehsm_role_set_challenge(struct pciehsm_transport *t, uint32_t role, const void *pin,
+				 size_t pin_len, const void *challenge, size_t challenge_len,
+				 uint32_t *attempts);
+/** pciehsm_role_deactivate() - a login with the role's challenge needs one with its password first */
+CK_RV pciehsm_role_deactivate(struct pciehsm_transport *t, uint32_t role);
 CK_RV pciehsm_role_info(struct pciehsm_transport *t, struct pciehsm_role_info **list,
 			size_t *count);
 CK_RV pciehsm_policy_get(struct pciehsm_transport *t, struct pciehsm_policy **list,

@@ -282,6 +282,13 @@ CK_RV module_rv(CK_RV rv)
 		return CKR_DEVICE_MEMORY;
 	case PCIEHSM_CKR_POLICY:
 		return CKR_ACTION_PROHIBITED;
+	case PCIEHSM_CKR_NOT_ACTIVATED:
+		/*
+		 * Of the codes that C_Login may give, the one that says what is so: nothing was
+		 * wrong with the PIN and no attempt was lost, so asking for another one is of no
+		 * use; somebody else has to do something before a PIN is good for a login.
+		 */
+		return CKR_USER_PIN_NOT_INITIALIZED;
 	case PCIEHSM_CKR_OBJECT_DELETED:
 		return CKR_OBJECT_HANDLE_INVALID;
 	case PCIEHSM_CKR_STORE:
