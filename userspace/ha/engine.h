@@ -56,6 +56,7 @@
 
 struct ha_secret {
 	atomic_uint	refs;
+	atomic_bool	challenge;	/* a card took it as one: of no use where it is not activated */
 	uint32_t	role;
 	size_t		len;
 	unsigned char	pin[PCIEHSM_PIN_MAX];
@@ -112,6 +113,7 @@ struct ha_member {
 	uint8_t			refused_by[PCIEHSM_INCARNATION_LEN];
 	bool			busy;		/* somebody is bringing it up */
 	bool			audit;		/* compare it although it is alive */
+	bool			doubt;		/* it may have ended our login, and so see less */
 	bool			worker_done;
 	struct ha_thread	*worker;
 	uint64_t		next_try;
@@ -205,6 +207,7 @@ struct ha_token {
 	_Atomic uint32_t	role;
 	_Atomic uint64_t	login_gen;
 	uint64_t		next_audit;
+	uint64_t		next_doubt;	/* not before: whether all of them have ended our login */
 	struct ha_channel	*channels;
 	struct ha_conn		*garbage;	/* dropped under locks, to be put without */
 	struct ha_session	*sessions[HA_TABLE];
@@ -329,6 +332,8 @@ void ha_metrics_end(struct ha *ha);
 /** ha_secret_new() - a copy of a password in memory that is neither swapped nor dumped */
 struct ha_secret *ha_secret_new(uint32_t role, const void *pin, size_t len);
 struct ha_secret *ha_secret_get(struct ha_secret *secret);
+/** ha_secret_took() - a card has taken it: what its answer says of it (PCIEHSM_LOGIN_*) */
+void ha_secret_took(struct ha_secret *secret, uint32_t flags);
 /** ha_secret_put() - wiped with the last reference; NULL is nothing */
 void ha_secret_put(struct ha_secret *secret);
 

@@ -77,6 +77,10 @@ static CK_RV password_error(CK_RV rv, const char *serial, uint32_t attempts, cha
 		say(error, error_len,
 		    "Partition %s has no Crypto Officer yet. Let the Partition SO make one (role init -name co).",
 		    serial);
+	else if (rv == PCIEHSM_CKR_NOT_ACTIVATED)
+		say(error, error_len,
+		    "The challenge is right, but the Crypto Officer of partition %s is not activated. Let them log in with the password (role login -name co).",
+		    serial);
 	else if (rv == CKR_PIN_EXPIRED)
 		say(error, error_len,
 		    "The Crypto Officer of partition %s has to change the initial password first (role changepw -name co).",
@@ -105,6 +109,7 @@ static CK_RV officer_login(struct ha_token *token, struct ha_conn *conn, const v
 	if (rv == CKR_OK && flags & PCIEHSM_LOGIN_MUST_CHANGE)
 		rv = CKR_PIN_EXPIRED;
 	if (rv == CKR_OK) {
+		ha_secret_took(secret, flags);
 		conn->role = PCIEHSM_ROLE_CO;
 		ha_lock(ha, &token->lock);
 		token->secret = ha_secret_get(secret);

@@ -181,6 +181,8 @@ const char *ha_member_reason(CK_RV rv)
 		return "has forgotten the login: perhaps it was initialised anew";
 	case CKR_USER_PIN_NOT_INITIALIZED:
 		return "the role has no password yet";
+	case PCIEHSM_CKR_NOT_ACTIVATED:
+		return "the role is not activated there: log in with its password";
 	case CKR_PIN_EXPIRED:
 		return "the role has to change its initial password";
 	case CKR_PIN_INCORRECT:
@@ -222,14 +224,19 @@ bool ha_rv_missing(CK_RV rv)
 	       rv == CKR_WRAPPING_KEY_HANDLE_INVALID || rv == CKR_UNWRAPPING_KEY_HANDLE_INVALID;
 }
 
+/* The password may be right: what is missing is something that is to be done at that card. */
+static bool rv_needs_person(CK_RV rv)
+{
+	return rv == CKR_USER_PIN_NOT_INITIALIZED || rv == PCIEHSM_CKR_NOT_ACTIVATED;
+}
+
 /* When to look again at a member that failed; token->lock is held. */
 static void schedule_retry(struct ha_member *member, CK_RV rv)
 {
 	struct ha_token *token = member->token;
 	uint64_t now = ha_now(token->ha);
 
-	if (rv == PCIEHSM_CKR_NOT_INITIALISED || rv == CKR_USER_PIN_NOT_INITIALIZED ||
-	    rv == CKR_PIN_EXPIRED) {
+	if (rv == PCIEHSM_CKR_NOT_INITIALISED || rv == CKR_PIN_EXPIRED || rv_needs_person(rv)) {
 		/* An administrator is at it; asking costs nothing. */
 		member->failed_at = now;
 		member->next_try = now + HA_SETUP_PAUSE;
@@ -282,7 +289,7 @@ static bool is_members_fault(CK_RV rv)
 	    rv == PCIEHSM_RV_NO_ROOM || rv == PCIEHSM_RV_MESSAGE || rv == PCIEHSM_RV_ACCESS)
 		return false;
 	return pciehsm_rv_is_transport(rv) || ha_rv_sick(rv) || is_refusal(rv) ||
-	       rv == CKR_USER_PIN_NOT_INITIALIZED;
+	       rv_needs_person(rv);
 }
 
 /* Take a member out; @conn is its context, or one that it was about to get. */
@@ -385,7 +392,8 @@ void ha_conn_logged_out(struct ha_conn *conn, unsigned int logins)
 CK_RV ha_conn_login(struct ha_conn *conn, struct ha_secret *secret, bool kept,
 		    uint32_t *attempts)
 {
-	CK_RV rv = pciehsm_login(conn->t, secret->role, secret->pin, secret->len, NULL, attempts);
+	uint32_t flags = 0;
+	CK_RV rv = pciehsm_login(conn->t, secret->role, secret->pin, secret->len, &flags, attempts);
 
 	/*
 	 * Of a login whose answer was lost. The kept password was right wherever it was
@@ -396,10 +404,13 @@ CK_RV ha_conn_login(struct ha_conn *conn, struct ha_secret *secret, bool kept,
 	} else if (rv == CKR_USER_ALREADY_LOGGED_IN || rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN) {
 		rv = pciehsm_logout(conn->t);
 		if (rv == CKR_OK)
-			rv = pciehsm_login(conn->t, secret->role, secret->pin, secret->len, NULL,
+			rv = pciehsm_login(conn->t, secret->role, secret->pin, secret->len, &flags,
 					   attempts);
 	}
 	if (rv == CKR_OK) {
+		/* Who is asked first says what it is; later ones were chosen by that. */
+		if (!kept)
+			ha_secret_took(secret, flags);
 		conn->role = secret->role;
 		atomic_fetch_add(&conn->logins, 1);
 	}
@@ -409,9 +420,9 @@ CK_RV ha_conn_login(struct ha_conn *conn, struct ha_secret *secret, bool kept,
 /*
  * May the kept password be tried on this member, which nobody asked to? Only while
  * nothing hints at another password there, and never so that it could lock the role:
- * many processes do this at the same time.
+ * many processes do this at the same time. A challenge is tried where it is good for a login.
  */
-static CK_RV may_try(struct ha_conn *conn, uint32_t role)
+static CK_RV may_try(struct ha_conn *conn, const struct ha_secret *secret)
 {
 	struct pciehsm_role_info *list;
 	CK_RV rv = CKR_USER_PIN_NOT_INITIALIZED;
@@ -425,12 +436,14 @@ static CK_RV may_try(struct ha_conn *conn, uint32_t role)
 		uint32_t flags = le32toh(list[i].flags);
 		uint32_t attempts = le32toh(list[i].attempts), limit = le32toh(list[i].limit);
 
-		if (le32toh(list[i].role) != role)
+		if (le32toh(list[i].role) != secret->role)
 			continue;
 		if (!(flags & PCIEHSM_ROLE_INITIALISED_FLAG))
 			rv = CKR_USER_PIN_NOT_INITIALIZED;
 		else if (flags & PCIEHSM_ROLE_MUST_CHANGE_FLAG)
 			rv = CKR_PIN_EXPIRED;
+		else if (atomic_load(&secret->challenge) && !(flags & PCIEHSM_ROLE_ACTIVATED_FLAG))
+			rv = PCIEHSM_CKR_NOT_ACTIVATED;
 		else if (flags & PCIEHSM_ROLE_LOCKED_FLAG || attempts * 2 <= limit)
 			rv = CKR_PIN_LOCKED;
 		else
@@ -473,7 +486,7 @@ static CK_RV login_again(struct ha_conn *conn)
 				conn->role = PCIEHSM_ROLE_NONE;
 		}
 		if (rv == CKR_OK && secret) {
-			rv = may_try(conn, secret->role);
+			rv = may_try(conn, secret);
 			if (rv == CKR_OK)
 				rv = ha_conn_login(conn, secret, true, NULL);
 			if (rv == CKR_PIN_INCORRECT) {

@@ -6,6 +6,7 @@
  * The bus thread finds what is due and starts a thread for each member, so that one that
  * hangs holds back no other. Without threads the same is done inside calls.
  */
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -224,12 +225,35 @@ tell:
 	return ROUND_OVER;
 }
 
+/* Ask the card whether our login is still there; ha_conn_ready() makes up for it if not. */
+static void look_at_login(struct ha_conn *conn)
+{
+	uint32_t role = atomic_load(&conn->token->role);
+	unsigned int logins = atomic_load(&conn->logins);
+	struct pciehsm_role_info *list;
+	size_t i, n;
+	CK_RV rv;
+
+	if (role == PCIEHSM_ROLE_NONE)
+		return;
+	rv = pciehsm_role_info(conn->t, &list, &n);
+	if (rv != CKR_OK) {
+		ha_member_failed(conn->member, conn, rv);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		if (le32toh(list[i].role) == role &&
+		    !(le32toh(list[i].flags) & PCIEHSM_ROLE_LOGGED_IN_FLAG))
+			ha_conn_logged_out(conn, logins);
+	free(list);
+}
+
 void ha_work(struct ha_member *member)
 {
 	struct ha_token *token = member->token;
 	struct ha *ha = token->ha;
 	struct ha_conn *conn;
-	bool present;
+	bool present, doubt;
 	int round;
 	CK_RV rv;
 
@@ -237,6 +261,8 @@ void ha_work(struct ha_member *member)
 	conn = ha_conn_get(member->conn);
 	present = member->present;
 	member->audit = false;
+	doubt = member->doubt;
+	member->doubt = false;
 	ha_unlock(ha, &token->lock);
 
 	if (conn && !present && conn->t->ops->alive(conn->t)) {
@@ -246,6 +272,8 @@ void ha_work(struct ha_member *member)
 	}
 	if (!conn && present)
 		conn = bring_up(member);
+	else if (conn && doubt)
+		look_at_login(conn);
 	if (!conn)
 		return;
 	if (ha_conn_ready(conn) == CKR_OK) {

@@ -323,17 +323,38 @@ void ha_call_retry(struct ha_call *call, bool executed)
 	strike(call, 1);
 }
 
-/* Members that did not know what another one knew: compare them now. */
+/*
+ * Members that did not know what another one knew: compare them now. Or they see what is public
+ * alone, because somebody has ended the role's logins there.
+ */
 static void audit_lacking(struct ha_call *call)
 {
 	struct ha_token *token = call->token;
 	unsigned int i;
 
 	ha_lock(token->ha, &token->lock);
-	for (i = 0; i < call->n_lacking && !token->n_pinned; i++)
+	for (i = 0; i < call->n_lacking && !token->n_pinned; i++) {
 		call->lacking[i]->audit = true;
+		call->lacking[i]->doubt = true;
+	}
 	ha_unlock(token->ha, &token->lock);
 	ha_kick(token->ha);
+}
+
+/* No member knows it: there is no such object, as a rule. */
+static bool may_all_be_blind(struct ha_token *token)
+{
+	uint64_t now = ha_now(token->ha);
+	bool due;
+
+	if (atomic_load(&token->role) == PCIEHSM_ROLE_NONE)
+		return false;
+	ha_lock(token->ha, &token->lock);
+	due = now >= token->next_doubt;
+	if (due)
+		token->next_doubt = now + HA_AUDIT_INTERVAL;
+	ha_unlock(token->ha, &token->lock);
+	return due;
 }
 
 CK_RV ha_call_end(struct ha_call *call)
@@ -345,6 +366,8 @@ CK_RV ha_call_end(struct ha_call *call)
 		return call->rv;
 	}
 	if (call->missing != CKR_OK) {
+		if (may_all_be_blind(call->token))
+			audit_lacking(call);
 		/* If none of them is up to date, that does not mean that it does not exist. */
 		return call->known ? call->missing : CKR_DEVICE_ERROR;
 	}

@@ -26,6 +26,7 @@ struct ha_secret *ha_secret_new(uint32_t role, const void *pin, size_t len)
 	(void)!mlock(secret, sizeof(*secret));
 	madvise(secret, sizeof(*secret), MADV_DONTDUMP);
 	atomic_init(&secret->refs, 1);
+	atomic_init(&secret->challenge, false);
 	secret->role = role;
 	secret->len = len;
 	if (len)
@@ -38,6 +39,11 @@ struct ha_secret *ha_secret_get(struct ha_secret *secret)
 	if (secret)
 		atomic_fetch_add(&secret->refs, 1);
 	return secret;
+}
+
+void ha_secret_took(struct ha_secret *secret, uint32_t flags)
+{
+	atomic_store(&secret->challenge, flags & PCIEHSM_LOGIN_CHALLENGE);
 }
 
 void ha_secret_put(struct ha_secret *secret)

@@ -369,7 +369,8 @@ static unsigned int candidates(struct ha_token *token, struct ha_conn **list)
 static bool asks_on(CK_RV rv)
 {
 	return pciehsm_rv_is_transport(rv) || rv == CKR_USER_PIN_NOT_INITIALIZED ||
-	       rv == CKR_PIN_LOCKED || (ha_rv_sick(rv) && rv != CKR_PIN_EXPIRED);
+	       rv == PCIEHSM_CKR_NOT_ACTIVATED || rv == CKR_PIN_LOCKED ||
+	       (ha_rv_sick(rv) && rv != CKR_PIN_EXPIRED);
 }
 
 /*
@@ -484,11 +485,12 @@ static CK_RV first_login(struct ha_token *token, struct ha_secret *secret, uint3
 		rv = login_round(token, secret, attempts, &first);
 		if (!asks_on(rv) && rv != CKR_TOKEN_NOT_PRESENT)
 			return rv;
-		if (first != CKR_OK)
+		/* The role may be activated on one that is just being connected: once more. */
+		if (first != CKR_OK && (first != PCIEHSM_CKR_NOT_ACTIVATED || i))
 			break;
 		if (ha_threaded(ha))
 			ha_wait_settled(token, ha_now(ha) + HA_CALL_WAIT,
-					i ? HA_SETTLED_ALL : HA_SETTLED_ANY);
+					i || first != CKR_OK ? HA_SETTLED_ALL : HA_SETTLED_ANY);
 		else
 			ha_work_inline(token);
 	}
