@@ -433,6 +433,8 @@ enum status cmd_role_login(struct app *app, struct args *args);
 enum status cmd_role_logout(struct app *app, struct args *args);
 enum status cmd_role_changepw(struct app *app, struct args *args);
 enum status cmd_role_resetpw(struct app *app, struct args *args);
+enum status cmd_role_createchallenge(struct app *app, struct args *args);
+enum status cmd_role_deactivate(struct app *app, struct args *args);
 
 enum status cmd_ha_creategroup(struct app *app, struct args *args);
 enum status cmd_ha_deletegroup(struct app *app, struct args *args);

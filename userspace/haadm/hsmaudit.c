@@ -272,6 +272,8 @@ static const struct {
 	{ PCIEHSM_OP_ROLE_INIT, "role init" },
 	{ PCIEHSM_OP_ROLE_SET_PIN, "role changepw" },
 	{ PCIEHSM_OP_ROLE_RESET_PIN, "role resetpw" },
+	{ PCIEHSM_OP_ROLE_SET_CHALLENGE, "role createchallenge" },
+	{ PCIEHSM_OP_ROLE_DEACTIVATE, "role deactivate" },
 	{ PCIEHSM_OP_POLICY_SET, "changepolicy" },
 	{ PCIEHSM_OP_HSM_INIT, "hsm init" },
 	{ PCIEHSM_OP_HSM_FACTORY_RESET, "hsm factoryreset" },

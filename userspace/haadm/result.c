@@ -197,6 +197,9 @@ static const struct {
 	{ CKR_USER_PIN_NOT_INITIALIZED, ST_REFUSED, "that role has not been initialized",
 	  "The role above it makes it: role init -name <role>. The SO of a partition comes "
 	  "with partition init, that of an HSM with hsm init." },
+	{ PCIEHSM_CKR_NOT_ACTIVATED, ST_AUTH,
+	  "the challenge is right, but the role is not activated there",
+	  "Log in with the role's password (role login -name <role>), which activates it." },
 	{ CKR_USER_ALREADY_LOGGED_IN, ST_REFUSED, "that role is logged in already",
 	  "Log it out first: role logout" },
 	{ CKR_USER_ANOTHER_ALREADY_LOGGED_IN, ST_REFUSED, "another role is logged in",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* role list, show, init, login, logout, changepw, resetpw. */
+/* role list, show, init, login, logout, changepw, resetpw, createchallenge, deactivate. */
 #include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -51,6 +51,13 @@ static enum status any_context(struct app *app, struct args *args, struct contex
 	return st ? st : context_get(app, slot.serial, context);
 }
 
+static void append(char *text, size_t size, const char *more)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, size - len, "%s", more);
+}
+
 static void role_state(const struct pciehsm_role_info *info, char *text, size_t size)
 {
 	uint32_t flags = le32toh(info->flags);
@@ -63,11 +70,12 @@ static void role_state(const struct pciehsm_role_info *info, char *text, size_t 
 		snprintf(text, size, "password must be changed");
 	else
 		snprintf(text, size, "initialized");
-	if (flags & PCIEHSM_ROLE_LOGGED_IN_FLAG) {
-		size_t len = strlen(text);
-
-		snprintf(text + len, size - len, ", logged in here");
-	}
+	if (flags & PCIEHSM_ROLE_ACTIVATED_FLAG)
+		append(text, size, ", activated");
+	else if (flags & PCIEHSM_ROLE_CHALLENGE_FLAG)
+		append(text, size, ", has a challenge");
+	if (flags & PCIEHSM_ROLE_LOGGED_IN_FLAG)
+		append(text, size, ", logged in here");
 }
 
 static enum status print_roles(struct app *app, struct context *context, uint32_t only)
@@ -100,6 +108,8 @@ static enum status print_roles(struct app *app, struct context *context, uint32_
 		put_text(object, "state", state);
 		put_number(object, "attempts", le32toh(list[i].attempts));
 		put_number(object, "limit", le32toh(list[i].limit));
+		put_bool(object, "challenge", le32toh(list[i].flags) & PCIEHSM_ROLE_CHALLENGE_FLAG);
+		put_bool(object, "activated", le32toh(list[i].flags) & PCIEHSM_ROLE_ACTIVATED_FLAG);
 	}
 	free(list);
 	return ST_OK;
@@ -212,7 +222,12 @@ enum status cmd_role_login(struct app *app, struct args *args)
 			       context->serial);
 	put_role(app, context, role);
 	put_bool(app->out, "must_change", flags & PCIEHSM_LOGIN_MUST_CHANGE);
-	say(app, INDENT "%s logged in at %s.\n", role_long(role), context->serial);
+	put_bool(app->out, "by_challenge", flags & PCIEHSM_LOGIN_CHALLENGE);
+	put_bool(app->out, "activated", flags & PCIEHSM_LOGIN_ACTIVATED);
+	say(app, INDENT "%s logged in at %s%s.\n", role_long(role), context->serial,
+	    flags & PCIEHSM_LOGIN_CHALLENGE ? " by its challenge" : "");
+	if (flags & PCIEHSM_LOGIN_ACTIVATED && !(flags & PCIEHSM_LOGIN_CHALLENGE))
+		say(app, INDENT "It is activated: its challenge is good for logins now.\n");
 	if (flags & PCIEHSM_LOGIN_MUST_CHANGE)
 		say(app, INDENT "The password was set by somebody else; change it now:\n"
 		       INDENT "role changepw -name %s\n", role_short(role));
@@ -279,4 +294,85 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 	}
 	secret_wipe(&old);
 	return st;
+}
+
+static CK_RV set_challenge(struct app *app, struct context *context, uint32_t role,
+			   const struct secret *password, const struct secret *challenge,
+			   uint32_t *attempts)
+{
+	struct progress waiting;
+	CK_RV rv;
+
+	waiting_begin(&waiting, app, "%s to take the challenge", context->serial);
+	rv = pciehsm_role_set_challenge(context->transport, role, password->data, password->len,
+					challenge->data, challenge->len, attempts);
+	progress_end(&waiting);
+	return rv;
+}
+
+enum status cmd_role_createchallenge(struct app *app, struct args *args)
+{
+	uint32_t role = role_by_name(arg_text(args, "name")), attempts = NO_ATTEMPTS;
+	struct secret password, challenge;
+	struct context *context;
+	enum status st;
+	CK_RV rv;
+
+	st = role_context(app, args, role, &context);
+	if (st)
+		return st;
+	say(app, "\n");
+	st = secret_get(app, args, "password", "Enter the role's password", &password);
+	if (st)
+		return st;
+	st = secret_new(app, args, "challenge", "Enter new challenge", PCIEHSM_PIN_MIN,
+			PCIEHSM_PIN_MAX, &challenge);
+	if (st) {
+		secret_wipe(&password);
+		return st;
+	}
+	rv = set_challenge(app, context, role, &password, &challenge, &attempts);
+	secret_wipe(&password);
+	secret_wipe(&challenge);
+	if (rv == PCIEHSM_CKR_POLICY)
+		return fail(app, ST_REFUSED, rv, "The Partition SO switches it on: partition "
+			    "changepolicy -policy 22 -value 1",
+			    "partition policy 22 (Allow activation) is off at %s", context->serial);
+	if (rv == CKR_PIN_INVALID)
+		return fail(app, ST_USAGE, rv, "Whoever has the challenge, an application, is not to "
+			    "know the password. Choose another one.",
+			    "this challenge is the password of the %s", role_long(role));
+	if (rv)
+		return fail_rv(app, rv, attempts, "setting the challenge of the %s of %s",
+			       role_long(role), context->serial);
+	put_role(app, context, role);
+	say(app, INDENT "Challenge of the %s of %s set.\n", role_long(role), context->serial);
+	say(app, INDENT "It is good for logins when the role is activated by its password:\n");
+	say(app, INDENT "role login -name %s\n", role_short(role));
+	return ST_OK;
+}
+
+enum status cmd_role_deactivate(struct app *app, struct args *args)
+{
+	uint32_t role = role_by_name(arg_text(args, "name"));
+	struct context *context;
+	enum status st;
+	CK_RV rv;
+
+	st = role_context(app, args, role, &context);
+	if (st)
+		return st;
+	say(app, "\n");
+	if (context->role != role)
+		st = need_login(app, args, context, role_above(role), "loginpw");
+	if (st)
+		return st;
+	rv = pciehsm_role_deactivate(context->transport, role);
+	if (rv)
+		return fail_rv(app, rv, NO_ATTEMPTS, "deactivating the %s of %s", role_long(role),
+			       context->serial);
+	put_role(app, context, role);
+	say(app, INDENT "%s of %s is not activated: its challenge is not good for logins.\n",
+	    role_long(role), context->serial);
+	return ST_OK;
 }

@@ -371,6 +371,22 @@ static const struct option role_login[] = {
 	END
 };
 
+static const struct option role_createchallenge[] = {
+	ROLE_NAME("co lco cu"), THIS_SLOT, THIS_SERIAL,
+	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET, .help = "of the role" },
+	{ .names = "challenge c challengesecret", .arg = "<challenge>", .type = OPT_SECRET,
+	  .help = "new challenge, 8 to 255 characters" },
+	END
+};
+
+static const struct option role_deactivate[] = {
+	ROLE_NAME("co lco cu"), THIS_SLOT, THIS_SERIAL,
+	{ .names = "loginpw", .arg = "<password>", .type = OPT_SECRET,
+	  .help = "of the role above (PO for co; CO for lco and cu), if neither it nor the role "
+		  "itself is logged in" },
+	END
+};
+
 static const struct option role_changepw[] = {
 	ROLE_NAME("so po co lco cu au"), THIS_SLOT, THIS_SERIAL,
 	{ .names = "oldpw old", .arg = "<password>", .type = OPT_SECRET,
@@ -535,6 +551,16 @@ const struct command commands[] = {
 	  .summary = "Change a role's password",
 	  .text = "By the role itself. A password that another role has set must be changed before it "
 		  "can be used for anything else." },
+	{ .area = "role", .name = "createchallenge cc", .run = cmd_role_createchallenge,
+	  .options = role_createchallenge, .summary = "Give a role a challenge, for applications",
+	  .text = "Where partition policy 22 is on, an application can log in with the challenge in "
+		  "place of the password, once the role is activated: by a login with the password "
+		  "(role login). Activation lasts until role deactivate, a new password or challenge, "
+		  "or the loss of power; with policy 23 on, it survives that." },
+	{ .area = "role", .name = "deactivate de", .run = cmd_role_deactivate,
+	  .options = role_deactivate, .summary = "Have a role's challenge be good for nothing",
+	  .text = "By the role itself or the one that makes it. The role's other logins end, too. "
+		  "Until the next role login with the password." },
 	{ .area = "role", .name = "init i", .run = cmd_role_init, .options = role_give,
 	  .summary = "Make a role with an initial password",
 	  .text = "The Partition SO makes the Crypto Officer, the Crypto Officer makes lco and cu, "

@@ -41,6 +41,7 @@ VARYING = (
 
 SO, PO, FIRST, CO, CU, AU = ('so-password-1', 'po-password-2', 'co-initial-3', 'co-password-4',
                              'cu-password-5', 'au-password-6')
+APP = 'app-challenge-7'
 GROUP, PAR0, PAR1 = 'myHAgroup', '154438865287', '1238700701509'
 
 # Exit status and command. A password is written as <password>, a file of the machine as
@@ -84,6 +85,22 @@ SESSION = f'''
 4 role list -slot 9
 0 role show -slot 0 -name co
 2 role show -slot 0 -name nobody
+9 role createchallenge -slot 0 -name co --password-file <{CO}> --challenge-file <{APP}>
+0 partition changepolicy -slot 0 -policy 22 -value 1 --password-file <{PO}>
+0 partition changepolicy -slot 0 -policy 23 -value 1 --password-file <{PO}>
+2 role createchallenge -slot 0 -name po --password-file <{PO}> --challenge-file <{APP}>
+6 role createchallenge -slot 0 -name co --password-file <{PO}> --challenge-file <{APP}>
+2 role createchallenge -slot 0 -name co --password-file <{CO}> --challenge-file <{CO}>
+0 role createchallenge -slot 0 -name co --password-file <{CO}> --challenge-file <{APP}>
+0 role show -slot 0 -name co
+6 role login -slot 0 -name co --password-file <{APP}>
+0 role login -slot 0 -name co --password-file <{CO}>
+0 role show -slot 0 -name co
+0 role login -slot 0 -name co --password-file <{APP}>
+6 role deactivate -slot 0 -name co --loginpw-file <{CO}>
+0 role deactivate -slot 0 -name co --loginpw-file <{PO}>
+0 partition changepolicy -slot 0 -policy 23 -value 0 --password-file <{PO}>
+0 partition changepolicy -slot 0 -policy 22 -value 0 --password-file <{PO}>
 6 role logout -slot 0
 0 role login -slot 0 -name co --password-file <{CO}> ; role logout -slot 0
 0 hagroup creategroup -slot 0 -label {GROUP} --password-file <{CO}>

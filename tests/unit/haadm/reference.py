@@ -61,6 +61,8 @@ role show {{-name|-n}} co
 role init {{-name|-n}} {{co|lco|cu|au}} {{-password x|-p x|}}
 role changepw {{-name|-n}} co {{-oldpw x|-old x|}} {{-newpw x|-new x|}} {{-prompt|-p|}} {{-force|-f|}}
 role resetpw {{-name|-n}} {{co|cu}} {{-password x|-p x|}}
+role {{createchallenge|createChallenge}} {{-name|-n}} {{co|lco|cu}} {{-challengesecret x|-challenge x|}}
+role deactivate {{-name|-n}} {{co|lco|cu}}
 '''
 
 
