@@ -334,6 +334,47 @@ static void password_of_somebody_else(void **state)
 	bus->ops->close(bus);
 }
 
+/* With a challenge a person has to act first: no other PIN is of use, and no attempt is lost. */
+static void challenge_that_is_not_activated(void **state)
+{
+	static const char challenge[] = "the challenge";
+	CK_UTF8CHAR *pin = (CK_UTF8CHAR *)(uintptr_t)challenge;
+	const char *const members[] = { PARTITION_A, PARTITION_B };
+	struct pciehsm_bus *bus = loopback_bus(lb);
+	CK_SESSION_HANDLE s = session();
+	struct pciehsm_transport *t;
+	CK_TOKEN_INFO info;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		t = cards_open(bus, members[i]);
+		OK(pciehsm_login(t, PCIEHSM_ROLE_PO, PO_PIN, strlen(PO_PIN), NULL, NULL));
+		OK(pciehsm_policy_set(t, 22, 1));
+		OK(pciehsm_role_set_challenge(t, PCIEHSM_ROLE_CO, CO_PIN, strlen(CO_PIN), challenge,
+					      strlen(challenge), NULL));
+		t->ops->close(t);
+	}
+	bus->ops->close(bus);
+	IS(CKR_USER_PIN_NOT_INITIALIZED, p11->C_Login(s, CKU_USER, pin, strlen(challenge)));
+	OK(p11->C_GetTokenInfo(slot, &info));
+	assert_false(info.flags & CKF_USER_PIN_COUNT_LOW);
+	OK(p11->C_Login(s, CKU_USER, (CK_UTF8CHAR *)CO_PIN, strlen(CO_PIN)));
+	OK(p11->C_Logout(s));
+	OK(p11->C_Login(s, CKU_USER, pin, strlen(challenge)));
+	assert_int_not_equal(aes_key(s, 32), CK_INVALID_HANDLE);
+	OK(p11->C_Logout(s));
+	/* Those of the next test have none. */
+	bus = loopback_bus(lb);
+	for (i = 0; i < 2; i++) {
+		t = cards_open(bus, members[i]);
+		OK(pciehsm_login(t, PCIEHSM_ROLE_PO, PO_PIN, strlen(PO_PIN), NULL, NULL));
+		OK(pciehsm_policy_set(t, 22, 0));
+		t->ops->close(t);
+	}
+	bus->ops->close(bus);
+}
+
 /* The slot of a partition that has just been made: the module hears of it, and goes there. */
 static CK_SLOT_ID new_slot(void)
 {
@@ -501,6 +542,7 @@ int main(void)
 		IN_MODULE(security_officer),
 		IN_MODULE(set_pin),
 		IN_MODULE(password_of_somebody_else),
+		IN_MODULE(challenge_that_is_not_activated),
 		IN_MODULE(a_partition_is_made_and_locked),
 		IN_MODULE(legacy_functions),
 		IN_MODULE(randomness),
