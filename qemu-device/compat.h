@@ -62,6 +62,14 @@
 #define bql_unlock()    qemu_mutex_unlock_iothread()
 #endif
 
+/* Built without AddressSanitizer, these do nothing, and need not be there. */
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(addr, size)   ((void)(addr), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
+#endif
+
 /* Property lists ended with a marker and were not const before 10.0. */
 #ifdef DEFINE_PROP_END_OF_LIST
 #define PCIEHSM_PROPERTIES      static Property

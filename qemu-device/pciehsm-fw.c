@@ -145,6 +145,8 @@ static bool pciehsm_job_alloc(PciehsmJob *job, size_t len)
     memset(chunk, 0, sizeof(*chunk));
     job->buf = chunk;
     job->buf_len = len;
+    /* Lengths come from the guest: one too many is found, and not the next chunk's. */
+    ASAN_POISON_MEMORY_REGION(job->buf + len, PCIEHSM_CHUNK - len);
     return true;
 }
 
@@ -184,6 +186,7 @@ void pciehsm_job_free(PciehsmJob *job)
 
         /* So a chunk of the pool is always zero but for its link. */
         explicit_bzero(job->buf, job->buf_len);
+        ASAN_UNPOISON_MEMORY_REGION(job->buf, PCIEHSM_CHUNK);
         QSLIST_INSERT_HEAD(&fw->chunks, chunk, link);
     }
     g_free(job);
