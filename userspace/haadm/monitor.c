@@ -141,6 +141,10 @@ static void login_failed(struct watched *w, const char *label, CK_RV rv, uint32_
 			 "service is reloaded", label, rv == CKR_PIN_LOCKED ? "the role is locked" :
 			 rv == CKR_PIN_EXPIRED ? "it has to be changed first" : "not a password",
 			 advice);
+	else if (rv == PCIEHSM_CKR_NOT_ACTIVATED)
+		complain(MONITOR_WARNING, "group \"%s\": this is the Crypto Officer's challenge, which is "
+			 "not activated on any member; it is tried again, and costs no attempt. Activate "
+			 "it on the members: haadm role login -name co", label);
 	else if (rv == CKR_TOKEN_NOT_PRESENT)
 		complain(MONITOR_WARNING, "group \"%s\": no member is there yet", label);
 	else

@@ -333,6 +333,35 @@ def test_configuration_is_followed():
     refused(machine, NOT_FOUND, 'monitor', '-group', 'other', '-once', '--password-file', password)
 
 
+def test_challenge_that_is_not_activated():
+    """The cards of another process have been switched off in between."""
+    machine = pair().copy('challenge')
+    po, co = map(machine.secret, ('po-password-2', PASSWORD))
+    challenge = 'a challenge'
+    for serial in (PAR0, PAR1):
+        machine.ok('partition', 'changepolicy', '-serial', serial, '-policy', '22', '-value', '1',
+                   '--password-file', po)
+        machine.ok('role', 'createchallenge', '-serial', serial, '-name', 'co',
+                   '--password-file', co, '--challenge-file', machine.secret(challenge))
+        machine.ok('role', 'login', '-serial', serial, '-name', 'co', '--password-file', co)
+    with Service(machine, password=challenge) as service:
+        service.wait_line('^<4>.*not activated on any member')
+        expect('exit status', service.end(), OK)
+        expect('said once', sum('not activated' in line for line in service.lines), 1)
+    for serial in (PAR0, PAR1):
+        expect_in('attempts', machine.ok('role', 'show', '-serial', serial, '-name', 'co'),
+                  '10 of 10 attempts left')
+    # Where activation outlives that, it does its work.
+    for serial in (PAR0, PAR1):
+        machine.ok('partition', 'changepolicy', '-serial', serial, '-policy', '23', '-value', '1',
+                   '--password-file', po)
+        machine.ok('role', 'login', '-serial', serial, '-name', 'co', '--password-file', co)
+    with Service(machine, password=challenge) as service:
+        service.wait_told('1 group, 2 of 2 members alive')
+        expect('exit status', service.end(), OK)
+        expect('nothing is refused', [t for t in service.lines if 'activated' in t], [])
+
+
 def test_without_a_driver():
     machine = pair().copy('driver')
     env = {'LOOPBACK_CARDS': 'none'}
