@@ -63,9 +63,26 @@ static enum status run(struct app *app, struct ha_env *env, int n_words, char **
 	return st;
 }
 
+static enum status print_version(struct app *app)
+{
+	struct json_object *top;
+
+	if (!app->json) {
+		print_banner();
+		return ST_OK;
+	}
+	top = json_object_new_object();
+	put_text(top, "command", "version");
+	put_text(top, "version", HAADM_VERSION);
+	put_number(top, "status", ST_OK);
+	put_print(top);
+	return ST_OK;
+}
+
 int haadm_main(struct ha_env *env, int argc, char **argv)
 {
 	struct app app = { .slot = HA_SLOT_NONE, .terminal = -1 };
+	bool version = false;
 	enum status st;
 	int first = 1;
 
@@ -77,8 +94,7 @@ int haadm_main(struct ha_env *env, int argc, char **argv)
 		if (!strcmp(argv[first], "--json")) {
 			app.json = true;
 		} else if (!strcmp(argv[first], "--version")) {
-			print_banner();
-			return ST_OK;
+			version = true;
 		} else if (!strcmp(argv[first], "--help") || !strcmp(argv[first], "-h") ||
 			   !strcmp(argv[first], "-?")) {
 			return help_command(&app, argc - first - 1, argv + first + 1);
@@ -92,6 +108,8 @@ int haadm_main(struct ha_env *env, int argc, char **argv)
 		app.json = true;
 		argc--;
 	}
+	if (version)
+		return print_version(&app);
 	app.terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	st = run(&app, env, argc - first, argv + first);
 	progress_close(&app);

@@ -281,10 +281,13 @@ struct secret {
  * A credential that systemd has passed on under the name haadm.NAME is taken before the
  * operator is asked.
  *
- * Return: ST_OK, or what fail() said. Empty input is an empty secret.
+ * Return: ST_OK, or what fail() said, as for an empty one
  */
 enum status secret_get(struct app *app, const struct args *args, const char *name,
 		       const char *prompt, struct secret *secret);
+/** secret_get_any() - the same; it may be empty, too */
+enum status secret_get_any(struct app *app, const struct args *args, const char *name,
+			   const char *prompt, struct secret *secret);
 /**
  * secret_new() - one that is being set: asked for twice
  * @min: @max:	lengths that the card takes
@@ -321,6 +324,7 @@ enum status choose_contents(struct app *app, const struct args *args, const char
  *		and then the put functions below do nothing
  * @command:	the command at hand; NULL before it is known
  * @ticker: @quiet: the progress that is shown; that none is
+ * @line:	of a script; 0: it is none
  * @hung:	a member did not answer: the engine still waits for it
  */
 struct app {
@@ -331,6 +335,7 @@ struct app {
 	bool			slot_chosen;
 	bool			interactive;
 	bool			json;
+	unsigned int		line;
 	bool			hung;
 	bool			quiet;
 	struct ticker		*ticker;

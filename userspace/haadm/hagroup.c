@@ -121,8 +121,12 @@ enum status ha_edit(struct edit *edit)
 	if (ret == -EBADMSG)
 		return fail(edit->app, ST_CONFIG, CODE_OF_STATUS, NULL,
 			    "the HA configuration is broken: %s", error);
-	return fail_errno(edit->app, ret, "changing the HA configuration%s%s",
-			  error[0] ? ": " : "", error);
+	/* What the engine says has the reason in it. */
+	if (error[0])
+		return fail(edit->app, ret == -EACCES || ret == -EPERM || ret == -EROFS ?
+			    ST_PERMISSION : ST_FAILED, CODE_OF_STATUS, NULL,
+			    "changing the HA configuration: %s", error);
+	return fail_errno(edit->app, ret, "changing the HA configuration");
 }
 
 /* ---- members coming ---- */

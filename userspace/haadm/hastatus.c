@@ -256,7 +256,7 @@ static enum status ask_for_group(struct app *app, struct args *args,
 		say(app, "\n" INDENT "If you would like to see synchronization data for group %s,\n"
 		       INDENT "please enter the password for the group members. Sync info\n"
 		       INDENT "not available in HA Only mode.\n\n\n", status->group.label);
-	st = secret_get(app, args, "password", "Enter the password", &secret);
+	st = secret_get_any(app, args, "password", "Enter the password", &secret);
 	if (!given)
 		say(app, "\n");
 	if (!st && secret.len)

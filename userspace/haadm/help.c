@@ -162,8 +162,8 @@ static void put_names(struct json_object *to, const char *names)
 	}
 }
 
-/* The whole table, whatever was asked for */
-static void help_json(void)
+/* The table; @area, @only: of it what was asked for, if it is not NULL */
+static void help_json(const struct area *area, const struct command *only)
 {
 	struct json_object *top = json_object_new_object(), *list, *item, *options, *one;
 	const struct option *o;
@@ -173,12 +173,15 @@ static void help_json(void)
 	put_text(top, "command", "help");
 	list = put_list(top, "commands");
 	for (i = 0; i < n_commands; i++) {
-		char area[32];
+		char name[32];
 
-		snprintf(area, sizeof(area), "%.*s", (int)first_name(commands[i].area),
+		if ((area && strncmp(area->names, commands[i].area, strlen(commands[i].area))) ||
+		    (only && only != &commands[i]))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)first_name(commands[i].area),
 			 commands[i].area);
 		item = put_item(list);
-		put_text(item, "area", area);
+		put_text(item, "area", name);
 		put_names(item, commands[i].name);
 		put_text(item, "summary", commands[i].summary);
 		options = put_list(item, "options");
@@ -202,34 +205,26 @@ static void help_json(void)
 
 enum status help_command(struct app *app, int n_words, char **words)
 {
+	const struct command *command = NULL;
 	const struct area *area = NULL;
 	size_t i;
 
-	if (app->json) {
-		help_json();
-		return ST_OK;
-	}
-	if (!n_words) {
-		help_all(app);
-		return ST_OK;
-	}
-	for (i = 0; i < n_areas; i++)
+	for (i = 0; n_words && i < n_areas; i++)
 		if (name_listed(areas[i].names, words[0]))
 			area = &areas[i];
-	if (area && n_words == 1) {
+	if (area && n_words > 1)
+		command = command_of(words[0], words[1]);
+	if ((n_words && !area) || (n_words > 1 && !command))
+		return fail(app, ST_USAGE, CODE_OF_STATUS, "See what there is with: help",
+			    "there is no command \"%s%s%s\" to tell of", words[0],
+			    n_words > 1 ? " " : "", n_words > 1 ? words[1] : "");
+	if (app->json)
+		help_json(area, command);
+	else if (command)
+		help_one(command);
+	else if (area)
 		help_area(area);
-		return ST_OK;
-	}
-	for (i = 0; area && i < n_commands; i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "%.*s", (int)first_name(area->names), area->names);
-		if (name_listed(commands[i].area, name) && name_listed(commands[i].name, words[1])) {
-			help_one(&commands[i]);
-			return ST_OK;
-		}
-	}
-	return fail(app, ST_USAGE, CODE_OF_STATUS, "See what there is with: help",
-		    "there is no command \"%s%s%s\" to tell of", words[0], n_words > 1 ? " " : "",
-		    n_words > 1 ? words[1] : "");
+	else
+		help_all(app);
+	return ST_OK;
 }

@@ -98,11 +98,13 @@ void print_arrow(int width, const char *name, const char *fmt, ...)
 static void report(struct app *app, enum status status, uint32_t code, const char *name,
 		   const char *what, const char *advice)
 {
-	char *line;
+	char *line, where[32] = "";
 
 	fflush(stdout);
+	if (app->line)
+		snprintf(where, sizeof(where), " in line %u", app->line);
 	/* The HA engine's texts are whole sentences. */
-	if (asprintf(&line, "Error: %s%s", what,
+	if (asprintf(&line, "Error%s: %s%s", where, what,
 		     what[0] && what[strlen(what) - 1] == '.' ? "" : ".") < 0)
 		line = NULL;
 	fprintf(stderr, "\n");

@@ -211,6 +211,11 @@ enum status cmd_role_login(struct app *app, struct args *args)
 	st = role_context(app, args, role, &context);
 	if (st)
 		return st;
+	/* The card would say so, too, but after the password was asked for. */
+	if (context->role != PCIEHSM_ROLE_NONE)
+		return fail_rv(app, context->role == role ? CKR_USER_ALREADY_LOGGED_IN :
+			       CKR_USER_ANOTHER_ALREADY_LOGGED_IN, NO_ATTEMPTS,
+			       "logging in as %s at %s", role_long(role), context->serial);
 	say(app, "\n");
 	st = secret_get(app, args, "password", "Enter the password", &secret);
 	if (st)
@@ -247,6 +252,9 @@ enum status cmd_role_logout(struct app *app, struct args *args)
 	if (st)
 		return st;
 	rv = pciehsm_logout(context->transport);
+	if (rv == CKR_USER_NOT_LOGGED_IN)
+		return fail(app, ST_AUTH, rv, "Nothing has to be done: a login is over when its command "
+			    "or prompt is.", "nobody is logged in at %s here", context->serial);
 	if (rv)
 		return fail_rv(app, rv, NO_ATTEMPTS, "logging out at %s", context->serial);
 	put_role(app, context, context->role);

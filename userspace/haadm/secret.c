@@ -148,6 +148,8 @@ static enum status finish(struct app *app, ssize_t len, struct secret *secret, c
 	if (len == -EOVERFLOW)
 		return fail(app, ST_USAGE, CODE_OF_STATUS, NULL, "%s: longer than %d bytes", where,
 			    PCIEHSM_PIN_MAX);
+	if (len == -EISDIR || len == -EBADF)
+		return fail(app, ST_USAGE, CODE_OF_STATUS, NULL, "%s: %s", where, strerror(-len));
 	return fail_errno(app, len, "%s", where);
 }
 
@@ -263,6 +265,18 @@ static enum status given_or_ask(struct app *app, const struct args *args, const 
 
 enum status secret_get(struct app *app, const struct args *args, const char *name,
 		       const char *prompt, struct secret *secret)
+{
+	enum status st = secret_get_any(app, args, name, prompt, secret);
+
+	/* It would cost an attempt. */
+	if (!st && !secret->len)
+		return fail(app, ST_USAGE, CODE_OF_STATUS, NULL, "the %s that was given is empty",
+			    name);
+	return st;
+}
+
+enum status secret_get_any(struct app *app, const struct args *args, const char *name,
+			   const char *prompt, struct secret *secret)
 {
 	bool asked;
 

@@ -287,6 +287,7 @@ static enum status run_script(struct app *app)
 	size_t size = 0;
 
 	while (!st && !leave && getline(&line, &size, stdin) > 0) {
+		app->line++;
 		st = run_line(app, line, NULL, &leave);
 		explicit_bzero(line, size);
 	}

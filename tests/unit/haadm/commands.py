@@ -8,7 +8,7 @@ import stat
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (AUTH, CANCELLED, CONFIG, DEVICE, FAILED, GROUP, HAADM, Machine, NOT_FOUND, OK,
+from common import (AUTH, CANCELLED, CONFIG, DEVICE, GROUP, HAADM, Machine, NOT_FOUND, OK,
                     PAR0, PAR1, PERMISSION, REFUSED, USAGE, expect, expect_in, pair, refused,
                     run_tests)
 from terminal import Terminal
@@ -78,7 +78,7 @@ def test_script():
                                          'partition show\nfoo\nslot list\n')
     expect('status of the command that failed', status, USAGE)
     expect_in('the slot that was set', out, f'Partition Serial Number ->  {PAR1}')
-    expect_in('failure', err, 'there is no command "foo"')
+    expect_in('failure', err, 'Error in line 5: there is no command "foo"')
     expect('what follows a failure', 'Available HSMs' in out, False)
 
 
@@ -87,6 +87,12 @@ def test_login_lasts_in_a_script():
     out = machine.ok(input='slot set -slot 100\nrole login -name so --password-file '
                      f'{machine.secret("so-password-1")}\nrole list\n')
     expect_in('role list', out, 'initialized, logged in here')
+    # One who is logged in is not asked for a password first.
+    login = f'role login -slot 0 -name co --password-file {machine.secret("co-password-4")}\n'
+    for name, code in (('co', 'CKR_USER_ALREADY_LOGGED_IN'),
+                       ('po', 'CKR_USER_ANOTHER_ALREADY_LOGGED_IN')):
+        status, _, err = machine.run(input=f'{login}role login -slot 0 -name {name}\n')
+        expect(f'{name} ({err})', (status, code in err), (REFUSED, True))
     out = machine.ok('role', 'list', '-slot', '100')
     expect('the login after its end', 'logged in' in out, False)
 
@@ -280,7 +286,14 @@ def test_password_files():
     machine = pair()
     refused(machine, NOT_FOUND, 'hagroup', 'listgroups', '--password-file', '/nonexistent',
             says=['/nonexistent'])
-    refused(machine, FAILED, 'hagroup', 'listgroups', '--password-fd', '77', says=['descriptor'])
+    refused(machine, USAGE, 'hagroup', 'listgroups', '--password-fd', '77', says=['descriptor'])
+    refused(machine, USAGE, 'hagroup', 'listgroups', '--password-file', '/', says=['/: Is a dir'])
+    # An empty one would be wrong, and cost an attempt.
+    for words in (('hagroup', 'check', '-group', GROUP), ('role', 'login', '-slot', '0', '-name', 'co'),
+                  ('partition', 'contents', '-slot', '0')):
+        refused(machine, USAGE, *words, '--password-file', machine.secret(''),
+                says=['the password that was given is empty'])
+    expect_in('attempts', machine.ok('role', 'show', '-slot', '0', '-name', 'co'), '10 of 10')
     refused(machine, USAGE, 'hagroup', 'listgroups', '--password-file', machine.secret('x' * 256),
             says=['longer than 255'])
     path = machine.secret('co-password-4')
@@ -432,7 +445,7 @@ def test_missing_rights():
     with Terminal(command, env=dict(machine.env, PCIEHSM_CONF=machine.config)) as terminal:
         shown = terminal.finish()
         expect(f'exit status ({shown})', terminal.status, PERMISSION)
-    expect_in('message', shown, 'Permission denied')
+    expect('the reason, once', shown.count('Permission denied'), 1)
     expect('ha.conf', machine.config_text(), before)
 
 

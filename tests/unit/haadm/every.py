@@ -354,8 +354,16 @@ def test_json():
         if trouble:
             wrong.append(f'"{command}": {trouble}\n{out}')
     expect('JSON', '\n'.join(wrong), '')
-    trouble = schema.trouble(json.loads(machine.ok('--json', 'help')))
-    expect('help', trouble, '')
+    for words in (('help',), ('help', 'slot'), ('help', 'slot', 'list'), ('slot', 'list', '--help'),
+                  ('--version',)):
+        trouble = schema.trouble(json.loads(machine.ok('--json', *words)))
+        expect(' '.join(words), trouble, '')
+    for words in (('help', 'nothing'), ('help', 'slot', 'nothing')):
+        status, out, _ = machine.run('--json', *words)
+        expect(' '.join(words), (status, schema.trouble(json.loads(out))), (2, ''))
+    expect('the command that was asked for',
+           [c['name'] for c in json.loads(machine.ok('--json', 'help', 's', 'l'))['commands']],
+           ['list'])
 
 
 def test_schema_test_fails_on_what_is_not_in_it():
