@@ -609,6 +609,11 @@ CK_RV ha_set_pin(struct ha_token *token, uint32_t role, const void *old_pin, siz
 		return CKR_PIN_LEN_RANGE;
 	if (!atomic_load(&token->active))
 		ha_token_activate(token);
+	/* A member that is just being connected would be left with the old password. */
+	if (ha_threaded(ha))
+		ha_wait_settled(token, ha_now(ha) + HA_CALL_WAIT, HA_SETTLED_ALL);
+	else
+		ha_work_inline(token);
 	fresh = ha_secret_new(role, new_pin, new_len);
 	if (!fresh)
 		return CKR_HOST_MEMORY;
