@@ -124,6 +124,19 @@ class Queue:
     def ring(self):
         self.card.write(HW.DB_BASE + self.qid * 8, self.tail)
 
+    def ring_taken(self):
+        """The same, and wait until no command is left in the ring.
+
+        A card in a thread of its own may come to the admin queue before that.
+        """
+        self.ring()
+
+        def in_ring():
+            queues = self.card.m.get(self.card.id, 'stats')['queues']
+            return [e['in-ring'] for e in queues if e['queue'] == self.qid]
+
+        self.card.m.until('commands taken', lambda: in_ring() == [0])
+
     def peek(self):
         """The next completion, or None."""
         entry = Completion(self.card.m.load(self.cq + self.head * 16, 16))

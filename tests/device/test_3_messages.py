@@ -307,7 +307,7 @@ def test_abort_limit():
         # An abort waits until that of what it stopped is posted; there is no room for it.
         small = card.queue(2, 8, cq_entries=2)
         cids = [push_slow(card, small, number)[0] for _ in range(6)]
-        small.ring()
+        small.ring_taken()
         aborts = [card.admin.push(HW.ADMIN_ABORT, args=(2 | cid << 16,)) for cid in cids[1:]]
         card.admin.ring()
         card.m.until('fifth abort', card.admin.peek)

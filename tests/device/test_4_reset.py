@@ -25,7 +25,7 @@ class Flight:
             self.take(push_slow(card, q, number))
         for _ in range(8):
             self.take(card.push_message(q, FW.OP_PING, context=9))
-        q.ring()
+        q.ring_taken()
 
     def take(self, pushed):
         self.cids.append(pushed[0])
@@ -223,7 +223,7 @@ def test_context_close_ends_its_commands():
         number = provision(card, q)
         cids = [push_slow(card, q, number)[0] for _ in range(3)]
         other, _ = card.push_message(q, FW.OP_PING, context=77)
-        q.ring()
+        q.ring_taken()
         done = card.admin.run(HW.ADMIN_CONTEXT_CLOSE, context=card.context)
         expect('close', done.status, HW.SC_SUCCESS)
         found = {}

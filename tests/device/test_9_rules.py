@@ -77,7 +77,7 @@ def test_one_queue_is_withheld():
         expect('released', two.pop().cid, cid)
         rules(card, 'withhold,count=1')
         cid = two.push(HW.IO_NOP)
-        two.ring()
+        two.ring_taken()
         done = card.admin.run(HW.ADMIN_ABORT, args=(2 | cid << 16,))
         expect('abort', (done.status, done.result), (HW.SC_SUCCESS, 0))
         expect('aborted', two.pop().status, HW.SC_ABORTED)
