@@ -15,7 +15,7 @@
 
 static struct pciehsm_role_info info(struct card *c, uint32_t role)
 {
-	struct pciehsm_role_info found;
+	struct pciehsm_role_info found = { 0 };
 	const uint8_t *p;
 	struct fwmsg m;
 	size_t len;
