@@ -134,6 +134,11 @@ static void test_log(void **state)
 	assert_rv(configure(c, CTX_AU, 1U << 20, 0), CKR_ARGUMENTS_BAD);
 	assert_rv(configure(c, CTX_AU, 1, 2), CKR_ARGUMENTS_BAD);
 	assert_rv(card_login(c, c->part, 30, PCIEHSM_ROLE_CO, "wrong"), CKR_PIN_INCORRECT);
+	assert_ok(card_policy(c, c->part, CTX_PO, 22, 1));
+	assert_ok(card_set_challenge(c, c->part, 30, PCIEHSM_ROLE_CO, CO_PIN, "a challenge"));
+	assert_rv(card_login(c, c->part, 30, PCIEHSM_ROLE_CO, "a challenge"),
+		  PCIEHSM_CKR_NOT_ACTIVATED);
+	assert_ok(card_deactivate(c, c->part, CTX_PO, PCIEHSM_ROLE_CO));
 	assert_ok(export(c, 0, 1000, &all));
 	certificates(c, &certs, &len);
 	assert_ok(pciehsm_certificate_verify(certs, len, fw_maker_root_pem, serial));
@@ -145,6 +150,9 @@ static void test_log(void **state)
 	assert_true(has(entries, count, PCIEHSM_OP_HSM_INIT, CKR_OK, 0));
 	assert_true(has(entries, count, PCIEHSM_OP_PARTITION_INIT, CKR_OK, c->part));
 	assert_true(has(entries, count, PCIEHSM_OP_LOGIN, CKR_PIN_INCORRECT, c->part));
+	assert_true(has(entries, count, PCIEHSM_OP_LOGIN, PCIEHSM_CKR_NOT_ACTIVATED, c->part));
+	assert_true(has(entries, count, PCIEHSM_OP_ROLE_SET_CHALLENGE, CKR_OK, c->part));
+	assert_true(has(entries, count, PCIEHSM_OP_ROLE_DEACTIVATE, CKR_OK, c->part));
 	/* Not wanted, so not written */
 	assert_ok(card_data(c, CTX_CO, 1, "one", true));
 	assert_ok(configure(c, CTX_AU, PCIEHSM_AUDIT_LOG_ALL, 0));
