@@ -11,14 +11,16 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (GROUP, HAADM, Machine, NOT_FOUND, PAR0, PAR1, REFUSED, REPO, expect, expect_in,
-                    pair, refused, run_tests)
+from common import (GROUP, HAADM, Machine, NOT_FOUND, PAR0, PAR1, REFUSED, REPO, at_terminals,
+                    expect, expect_in, pair, refused, run_tests)
 from terminal import Terminal
 
 # More than this, and something waits for one member after the other.
 HANG_SECONDS = 10
 # So long a stuck message lasts.
 STUCK_SECONDS = 60
+# Of a message: what takes some of them takes over a second.
+SLOW_MS = 400
 MEMBERS, HUNG = 32, 3
 
 
@@ -254,25 +256,33 @@ def test_credentials():
 
 def test_progress():
     machine = pair().copy('progress')
-    for i in range(12):
+    co = machine.secret('co-password-4')
+    machine.create_key(PAR0, 'signer')
+    for i in range(10):
         machine.create_object(PAR0, f'object {i}')
-    machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file',
-               machine.secret('co-password-4'))
-    words = ['partition', 'contents', '-slot', '0', '--password-file',
-             machine.secret('co-password-4')]
-    # Each of its questions takes so long that all of them take over a second.
-    env = dict(machine.env, LOOPBACK_SLOW_MS='200', TERM='xterm')
+    differing = machine.copy('progress-differing')
+    machine.ok('hagroup', 'synchronize', '-group', GROUP, '--password-file', co)
+    contents = ('partition', 'contents', '-slot', '0', '--password-file', co)
+    group = ('-group', GROUP, '--password-file', co)
+    # What is counted, and where
+    counted = (('of 12 objects', machine, contents),
+               ('of 12 objects', differing, ('hagroup', 'synchronize', *group)),
+               ('of 4 operations', machine, ('hagroup', 'verify', '-key', 'signer', *group)))
+    commands = [(at.copy(f'progress-{i}'), words) for i, (_, at, words) in enumerate(counted)]
+    for (what, _, words), shown in zip(counted, at_terminals(commands, SLOW_MS)):
+        line = re.compile(r'\x1b\[K {8}\d+ ' + what + r', \d+\.\d per second, \d+ s left')
+        if not line.search(shown):
+            raise AssertionError(f'{" ".join(words)}: no progress in {shown!r}')
+        # Each such line is taken back, by the next one or at the end.
+        after = re.compile(r'(; waiting for \w+, \d+ s)?\x1b\[K')
+        for found in line.finditer(shown):
+            expect(f'behind the line ({shown!r})', bool(after.match(shown, found.end())), True)
+        expect_in('the end', shown, 'Command Result : No Error\n')
+    words = ('hagroup', 'verify', '-key', 'signer', *group)
+    env = dict(machine.env, LOOPBACK_SLOW_MS=str(SLOW_MS), TERM='dumb')
     with Terminal([HAADM, *words], env=env) as terminal:
-        shown = terminal.finish()
-    line = re.compile(r'\x1b\[K {8}\d+ of 12 objects, \d+\.\d per second, \d+ s left')
-    if not line.search(shown):
-        raise AssertionError(f'no progress in {shown!r}')
-    expect('the line is taken back', line.sub('', shown).count('per second') <
-           shown.count('\x1b[K'), True)
-    expect_in('the list', shown, '12 objects\n')
-    with Terminal([HAADM, *words], env=dict(env, TERM='dumb')) as terminal:
         expect('on a dumb terminal', 'per second' in terminal.finish(), False)
-    status, out, err = machine.run(*words, LOOPBACK_SLOW_MS='200', TERM='xterm')
+    status, out, err = machine.run(*words, LOOPBACK_SLOW_MS=str(SLOW_MS), TERM='xterm')
     expect('without a terminal', (status, 'per second' in out + err), (0, False))
 
 

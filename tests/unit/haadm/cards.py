@@ -8,9 +8,8 @@ import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (DEVICE, GROUP, HAADM, Machine, NOT_FOUND, OK, PAR0, PAR1, REFUSED, REPO, USAGE,
-                    expect, expect_in, pair, refused, run_tests)
-from terminal import Terminal
+from common import (DEVICE, GROUP, Machine, NOT_FOUND, OK, PAR0, PAR1, REFUSED, REPO, USAGE,
+                    at_terminals, expect, expect_in, pair, refused, run_tests)
 
 MAKER_ROOT = os.path.join(REPO, 'qemu-device', 'firmware', 'crypto', 'maker_root.c')
 
@@ -152,43 +151,42 @@ def test_login_after_init():
 
 # --- what takes its time ---
 
-def shows(machine, what, *words):
-    """A command on a terminal, each message of which takes over a second."""
-    env = dict(machine.env, LOOPBACK_SLOW_MS='1300', TERM='xterm')
-    with Terminal([HAADM, *words], env=env) as terminal:
-        shown = terminal.finish()
-        expect(f'exit status ({shown})', terminal.status, OK)
-    if not re.search(r'\x1b\[K {8}' + what, shown):
-        raise AssertionError(f'"{what}" is not in {shown!r}')
-    # Each such line is taken back before anything else is written.
-    for line in re.finditer(what, shown):
-        expect(f'behind the line ({shown!r})', shown[line.end():].startswith('\x1b[K'), True)
-
-
-def waits(machine, what, *words):
-    shows(machine, r'waiting for ' + what + r', \d+ s', *words)
-
-
 def test_waiting_is_shown():
     machine = pair().copy('waiting')
     so, po, co = map(machine.secret, ('so-password-1', 'po-password-2', 'co-password-4'))
     machine.create_object(PAR1, 'an object')
-    waits(machine, f'the members of group {GROUP}', 'hagroup', 'listgroups', '-password',
-          'co-password-4')
-    shows(machine, r'no objects yet, \d+ s(; waiting for ' + PAR1 + r', \d+ s)?', 'partition',
-          'clear', '-slot', '1', '-force', '--password-file', co)
-    # Where no message is special, the one that is late
-    waits(machine, PAR0, 'partition', 'show', '-slot', '0')
-    waits(machine, '154438', 'hsm', 'show', '-slot', '100')
-    waits(machine, f'the login at {PAR0}', 'role', 'login', '-slot', '0', '-name', 'co',
-          '--password-file', co)
-    waits(machine, f'partition {PAR1} to be initialized', 'partition', 'init', '-slot', '1',
-          '-label', 'x', '-force', '--password-file', po, '--domain-file', machine.secret('d'))
-    waits(machine, 'HSM 1238700 to be initialized', 'hsm', 'init', '-slot', '101', '-label', 'x',
-          '-force', '--password-file', so)
-    waits(machine, 'HSM 1238700 to create a partition', 'partition', 'create', '-slot', '101',
-          '--password-file', so)
-    waits(machine, 'HSM 1238700 to be zeroized', 'hsm', 'zeroize', '-slot', '101', '-force')
+    waiting = (
+        (f'waiting for the members of group {GROUP}', ('hagroup', 'listgroups', '--password-file',
+                                                       co)),
+        (f'waiting for the login at {PAR0}', ('role', 'login', '-slot', '0', '-name', 'co',
+                                              '--password-file', co)),
+        (f'no objects yet, N s; waiting for {PAR1}', ('partition', 'clear', '-slot', '1', '-force',
+                                                      '--password-file', co)),
+        (f'waiting for partition {PAR1} to be initialized',
+         ('partition', 'init', '-slot', '1', '-label', 'x', '-force', '--password-file', po,
+          '--domain-file', machine.secret('d'))),
+        ('waiting for HSM 1238700 to be initialized',
+         ('hsm', 'init', '-slot', '101', '-label', 'x', '-force', '--password-file', so)),
+        ('waiting for HSM 1238700 to create a partition',
+         ('partition', 'create', '-slot', '101', '--password-file', so)),
+        (f'waiting for partition {PAR1} to be deleted',
+         ('partition', 'delete', '-slot', '1', '-force', '--password-file', so)),
+        ('waiting for HSM 1238700 to be zeroized', ('hsm', 'zeroize', '-slot', '101', '-force')),
+        ('waiting for 1238700 to set the policy',
+         ('hsm', 'changepolicy', '-slot', '101', '-policy', '15', '-value', '1', '-force',
+          '--password-file', so)),
+        # Where no message is special, the one that is late
+        (f'waiting for {PAR0}', ('partition', 'show', '-slot', '0')),
+        ('waiting for 154438', ('hsm', 'show', '-slot', '100')),
+    )
+    commands = [(machine.copy(f'waiting-{i}'), words) for i, (_, words) in enumerate(waiting)]
+    for (what, words), shown in zip(waiting, at_terminals(commands, 1300)):
+        line = re.compile(r'\x1b\[K {8}' + what.replace('N s', r'\d+ s') + r', \d+ s')
+        if not line.search(shown):
+            raise AssertionError(f'{" ".join(words)}: "{what}" is not in {shown!r}')
+        # Each such line is taken back before anything else is written.
+        for found in line.finditer(shown):
+            expect(f'behind the line ({shown!r})', shown[found.end():].startswith('\x1b[K'), True)
     # Quiet for programs
     status, out, err = machine.run('hsm', 'factoryreset', '-slot', '101', '-force',
                                    LOOPBACK_SLOW_MS='1300', TERM='xterm')

@@ -12,6 +12,9 @@ REPO = os.environ.get('PCIEHSM_REPO') or \
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 for folder in ('tests/golden', 'tests/vm/story'):
     sys.path.insert(0, os.path.join(REPO, folder))
+# pylint: disable=wrong-import-position
+from terminal import Terminal
+
 SUPPRESSIONS = os.path.join(REPO, 'tests', 'unit', 'haadm', 'lsan.supp')
 HAADM = os.path.join(HERE, 'haadm-loopback')
 
@@ -132,6 +135,24 @@ def refused(machine, status, *words, says=(), **kwargs):
     expect_in(f'the last line of "{what}"', err.rstrip('\n').split('\n')[-1],
               'Command Result : 0x')
     expect(f'ha.conf after "{what}"', machine.config_text(), before)
+
+
+def at_terminals(commands, slow_ms):
+    """Commands at the same time, each on a terminal and a machine of its own, and with
+    messages that take so long; what each of (machine, words) has shown.
+    """
+    terminals = []
+    try:
+        for machine, words in commands:
+            env = dict(machine.env, LOOPBACK_SLOW_MS=str(slow_ms), TERM='xterm')
+            terminals.append(Terminal([HAADM, *words], env=env, seconds=120))
+        shown = [terminal.finish() for terminal in terminals]
+        for terminal, text, (_, words) in zip(terminals, shown, commands):
+            expect(f'exit status of {" ".join(words)} ({text})', terminal.status, OK)
+    finally:
+        for terminal in terminals:
+            terminal.close()
+    return shown
 
 
 def run_tests(tests):
