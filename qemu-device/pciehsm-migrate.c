@@ -114,6 +114,7 @@ static int pciehsm_post_load(void *opaque, int version_id)
 
     pciehsm_fault_regions_update(s);
     pciehsm_lock(s);
+    pciehsm_power_update(s);
     pciehsm_lost(s);
     trace_pciehsm_loaded(s->serial, s->fatal);
     if (!s->fw && !pciehsm_power_on(s, &err)) {

@@ -22,18 +22,24 @@
 
 bool pciehsm_powered(PciehsmState *s)
 {
+    return !qatomic_read(&s->low_power);
+}
+
+void pciehsm_power_update(PciehsmState *s)
+{
     uint8_t *pm = PCI_DEVICE(s)->config + s->pm_cap;
     uint16_t ctrl = pci_get_word(pm + PCI_PM_CTRL);
 
-    return !(ctrl & PCI_PM_CTRL_STATE_MASK);
+    qatomic_set(&s->low_power, ctrl & PCI_PM_CTRL_STATE_MASK);
 }
 
 bool pciehsm_may_dma(PciehsmState *s)
 {
     PCIDevice *pci = PCI_DEVICE(s);
 
-    return s->rdy && (s->cc & PCIEHSM_CC_EN) && !s->fatal && !s->gone &&
-           !s->configuring &&
+    /* First: what is unplugged has no configuration space any more. */
+    return !s->unplugged && s->rdy && (s->cc & PCIEHSM_CC_EN) && !s->fatal &&
+           !s->gone && !s->configuring &&
            (pci_get_word(pci->config + PCI_COMMAND) & PCI_COMMAND_MASTER) &&
            pciehsm_powered(s) && (runstate_is_running() || s->draining);
 }
@@ -453,7 +459,8 @@ static uint64_t pciehsm_regs_read(void *opaque, hwaddr offset, unsigned size)
 {
     PciehsmState *s = opaque;
     bool unlock = pciehsm_enter(s);
-    uint64_t value = pciehsm_reg_read(s, offset, size);
+    uint64_t value = s->unplugged ? UINT64_MAX :
+                     pciehsm_reg_read(s, offset, size);
 
     pciehsm_leave(s, unlock);
     return value;
@@ -472,7 +479,9 @@ static void pciehsm_regs_write(void *opaque, hwaddr offset, uint64_t value,
         return;
     }
     unlock = pciehsm_enter(s);
-    pciehsm_reg_write(s, offset, size, value);
+    if (!s->unplugged) {
+        pciehsm_reg_write(s, offset, size, value);
+    }
     pciehsm_leave(s, unlock);
 }
 

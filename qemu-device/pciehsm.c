@@ -227,6 +227,7 @@ static void pciehsm_config_write(PCIDevice *pci, uint32_t address,
     pciehsm_unlock(s);
     pci_default_write_config(pci, address, value, len);
     pciehsm_lock(s);
+    pciehsm_power_update(s);
     s->configuring--;
     pciehsm_unlock(s);
     pcie_aer_write_config(pci, address, value, len);
@@ -336,6 +337,7 @@ static void pciehsm_reset(DeviceState *dev)
     pciehsm_unlock(s);
     pci_set_word(pci->config + s->pm_cap + PCI_PM_CTRL,
                  PCI_PM_CTRL_NO_SOFT_RESET);
+    pciehsm_power_update(s);
     pcie_cap_deverr_reset(pci);
 }
 
@@ -347,6 +349,8 @@ static void pciehsm_reset(DeviceState *dev)
 static void pciehsm_bh_new(PciehsmState *s)
 {
     if (s->iothread) {
+        /* The property's own reference goes before the bottom half does. */
+        object_ref(OBJECT(s->iothread));
         s->bh = aio_bh_new(iothread_get_aio_context(s->iothread), pciehsm_work,
                            s);
         s->irq_bh = qemu_bh_new_guarded(pciehsm_interrupts, s,
@@ -370,13 +374,17 @@ static void pciehsm_bh_end(void *opaque)
     qemu_sem_post(&end->done);
 }
 
-/* Without s->lock. When it returns, the bottom half does not run and never will. */
+/*
+ * With the big lock, without s->lock. When it returns, the bottom half does not run
+ * and never will.
+ */
 static void pciehsm_bh_delete(PciehsmState *s)
 {
     PciehsmEnd end = { .bh = s->bh };
 
+    s->bh = NULL;
     if (!s->iothread) {
-        qemu_bh_delete(s->bh);
+        qemu_bh_delete(end.bh);
         return;
     }
     /* In that thread nothing waits for the big lock, which we have. */
@@ -387,6 +395,7 @@ static void pciehsm_bh_delete(PciehsmState *s)
     qemu_sem_destroy(&end.done);
     qemu_bh_delete(s->irq_bh);
     s->irq_bh = NULL;
+    object_unref(OBJECT(s->iothread));
 }
 
 static void pciehsm_realize(PCIDevice *pci, Error **errp)
@@ -421,6 +430,11 @@ static void pciehsm_realize(PCIDevice *pci, Error **errp)
     trace_pciehsm_realize(s->serial, s->engines, s->num_queues, s->vectors);
 }
 
+/*
+ * A processor may still be about to access the registers by the map that it knew. It
+ * finds nobody, but what it touches is there until the last such map is gone: then
+ * pciehsm_instance_finalize() comes.
+ */
 static void pciehsm_exit(PCIDevice *pci)
 {
     PciehsmState *s = PCIEHSM(pci);
@@ -437,8 +451,9 @@ static void pciehsm_exit(PCIDevice *pci)
         pciehsm_fw_close(s->fw);
         s->fw = NULL;
     }
+    bitmap_zero(s->irq_work, PCIEHSM_MAX_VECTORS);
+    s->unplugged = true;
     pciehsm_unlock(s);
-    pciehsm_bh_delete(s);
     timer_free(s->progress_timer);
     timer_free(s->due_timer);
     pciehsm_bars_exit(s);
@@ -529,6 +544,9 @@ static void pciehsm_instance_finalize(Object *obj)
 {
     PciehsmState *s = PCIEHSM(obj);
 
+    if (s->bh) {
+        pciehsm_bh_delete(s);
+    }
     pciehsm_stats_free(s);
     g_free(s->rules);
     g_free(s->rules_text);

@@ -331,6 +331,8 @@ struct PciehsmState {
     MemoryRegion bar2;
     MemoryRegion msix_gone;
     uint8_t pm_cap;
+    bool low_power;             /* qatomic: doorbells come without a lock */
+    bool unplugged;             /* see pciehsm_exit() */
     VMChangeStateEntry *vm_state;
 
     /* registers */
@@ -416,6 +418,9 @@ bool pciehsm_may_dma(PciehsmState *s);
 
 /** pciehsm_powered() - true unless the function is in a low power state */
 bool pciehsm_powered(PciehsmState *s);
+
+/** pciehsm_power_update() - look at the power state after it may have changed */
+void pciehsm_power_update(PciehsmState *s);
 
 /**
  * pciehsm_fatal() - the controller can not go on
