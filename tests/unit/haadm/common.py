@@ -32,7 +32,9 @@ class Machine:
         self.dir = os.path.join(os.environ.get('TMPDIR', '/tmp'), name)
         os.makedirs(self.dir)
         self.config = os.path.join(self.dir, 'ha.conf')
+        # A thread that waits for a card which does not answer ends with the program alone.
         self.env = dict(os.environ, LOOPBACK_DIR=self.dir, LOOPBACK_CARDS=cards,
+                        TSAN_OPTIONS='report_thread_leaks=0',
                         PCIEHSM_CONF=self.config, LC_ALL='C.UTF-8',
                         LSAN_OPTIONS=f'suppressions={SUPPRESSIONS}:print_suppressions=0')
 
