@@ -76,9 +76,12 @@ check: test-deps
 	$(submake) all
 	@tests/run-check
 
-# The guest's kernel, and those of Debian 12, 13 and of the future one.
+# The guest's kernel, and those of Debian 12, 13 and of the future one; of the latter two a
+# guest boots.
 check-kernels: test-deps
+	$(submake) all
 	@tests/kernels/run bookworm trixie sid
+	@tests/kernels/boot trixie sid
 
 # QEMU of Debian 12 and 13 and of the future one, with the card; each boots a guest.
 check-qemu: test-deps
@@ -146,7 +149,7 @@ help:
 	@echo 'make check-removals   pull cards out and put them back N=1000 times under load, in a guest'
 	@echo 'make unit       the tests that need no guest'
 	@echo 'make simulate   SEEDS=1000 random runs of the group engine on simulated time'
-	@echo 'make check-kernels  build the driver for the kernels of three Debian suites (as root)'
+	@echo 'make check-kernels  build and test the driver with the kernels of three Debian suites (as root)'
 	@echo 'make check-qemu     the card in the QEMU of three Debian suites, each booted (as root)'
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
 	@echo 'make check-packages the Debian packages in fresh systems of Debian 12 and 13 (as root)'

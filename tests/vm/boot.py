@@ -158,8 +158,12 @@ def counter_khz():
     return (last - first) * 1000000 // (ended - begun)
 
 
-def built_kernel(folder):
-    """The kernel in a build directory; it must not need modules to reach its root."""
+def given_kernel(folder):
+    """The kernel in a build directory, with all built in, or in an unpacked package."""
+    unpacked = glob.glob(os.path.join(folder, 'boot', 'vmlinuz-*'))
+    if unpacked:
+        release = os.path.basename(unpacked[0]).partition('-')[2]
+        return Kernel(release, unpacked[0], os.path.join(folder, 'lib', 'modules', release))
     try:
         with open(os.path.join(folder, 'include/config/kernel.release'), encoding='utf-8') as f:
             release = f.read().strip()
@@ -214,8 +218,9 @@ def initramfs(kernel):
     entries += [('bin/busybox', 0o100755, busybox_data), ('init', 0o100755, init)]
     order = []
     for file in module_files(kernel) if kernel.modules else []:
-        name = os.path.basename(file)
-        with open(file, 'rb') as f:
+        name = os.path.basename(file).removesuffix('.xz')
+        # Busybox loads a module as it is.
+        with (lzma.open if file.endswith('.xz') else open)(file, 'rb') as f:
             entries.append((f'modules/{name}', 0o100644, f.read()))
         order.append(name)
     entries.append(('modules/order', 0o100644, ''.join(n + '\n' for n in order).encode()))
