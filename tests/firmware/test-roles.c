@@ -4,6 +4,7 @@
  */
 #include "card.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Logs in with a wrong password; gives the attempts that the answer says are left. */
@@ -313,6 +314,106 @@ static void test_so_three_times(void **state)
 	card_free(c);
 }
 
+/* Each password is as good as it is, until the power goes where it would be looked at. */
+static bool power_fails;
+
+unsigned long __real_fw_pin_hash(const uint8_t *pin, size_t len, const uint8_t *salt,
+				 uint32_t iterations, uint8_t *hash);
+unsigned long __wrap_fw_pin_hash(const uint8_t *pin, size_t len, const uint8_t *salt,
+				 uint32_t iterations, uint8_t *hash);
+
+unsigned long __wrap_fw_pin_hash(const uint8_t *pin, size_t len, const uint8_t *salt,
+				 uint32_t iterations, uint8_t *hash)
+{
+	if (power_fails)
+		_exit(0);
+	return __real_fw_pin_hash(pin, len, salt, iterations, hash);
+}
+
+/* Logs in when the attempt is recorded and the password not yet compared: there it ends. */
+static void die_while_checking(struct card *c, uint32_t part, uint32_t role, const char *pin)
+{
+	char error[256] = "";
+	int status;
+	pid_t pid;
+
+	hsm_fw_close(c->fw);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		if (hsm_fw_open(&c->config, &c->fw, error, sizeof(error)))
+			_exit(1);
+		power_fails = true;
+		card_login(c, part, 99, role, pin);
+		_exit(2);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	if (hsm_fw_open(&c->config, &c->fw, error, sizeof(error)))
+		fail_msg("%s", error);
+}
+
+/* What the last attempt costs is not saved by cutting the power, whatever the password was. */
+static void test_so_power_lost(void **state)
+{
+	static const char *const pins[] = { "not the password", SO_PIN };
+	uint32_t left, i;
+	struct card *c;
+	struct fwmsg m;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		c = card_ready(5, DOMAIN);
+		wrong(c, 0, PCIEHSM_ROLE_SO, &left);
+		/* One that is not the last one costs no more than itself. */
+		die_while_checking(c, 0, PCIEHSM_ROLE_SO, pins[i]);
+		role_flags(c, 0, 20, PCIEHSM_ROLE_SO, &left);
+		assert_int_equal(left, 1);
+		assert_int_equal(hsm_fw_partitions(c->fw, NULL, 0), 1);
+		die_while_checking(c, 0, PCIEHSM_ROLE_SO, pins[i]);
+		assert_int_equal(hsm_fw_partitions(c->fw, NULL, 0), 0);
+		fwmsg_begin(&m, PCIEHSM_OP_HSM_INFO, 0);
+		assert_ok(fwmsg_run(&m, c->fw, 0, 20));
+		assert_int_equal(fwmsg_get_u32(&m, PCIEHSM_F_FLAGS), PCIEHSM_HSM_ZEROIZED);
+		fwmsg_free(&m);
+		assert_rv(card_login(c, 0, 20, PCIEHSM_ROLE_SO, SO_PIN),
+			  CKR_USER_PIN_NOT_INITIALIZED);
+		assert_ok(card_hsm_init(c, "again", SO_PIN));
+		card_free(c);
+	}
+}
+
+static void test_po_power_lost(void **state)
+{
+	struct card *c = card_ready(5, DOMAIN);
+	uint32_t other, left, i;
+	unsigned int n;
+
+	(void)state;
+	assert_ok(card_partition_create(c, CTX_SO, &other));
+	assert_ok(card_partition_init(c, other, CTX_PO, "par1", PO_PIN, DOMAIN));
+	assert_ok(card_data(c, CTX_CO, 1, "doomed", true));
+	for (i = 0; i < 8; i++)
+		wrong(c, c->part, PCIEHSM_ROLE_PO, &left);
+	die_while_checking(c, c->part, PCIEHSM_ROLE_PO, "not the password");
+	assert_ok(card_find(c, CTX_CO, "doomed", &n, NULL));
+	assert_int_equal(n, 1);
+	die_while_checking(c, c->part, PCIEHSM_ROLE_PO, "not the password");
+	assert_ok(card_simple(c, c->part, 20, PCIEHSM_OP_PARTITION_INFO));
+	assert_rv(card_login(c, c->part, 20, PCIEHSM_ROLE_PO, PO_PIN),
+		  CKR_USER_PIN_NOT_INITIALIZED);
+	/* Nobody else has to do with it. */
+	assert_ok(card_login(c, 0, CTX_SO, PCIEHSM_ROLE_SO, SO_PIN));
+	assert_ok(card_login(c, other, CTX_PO, PCIEHSM_ROLE_PO, PO_PIN));
+	assert_ok(card_partition_init(c, c->part, CTX_PO, "again", PO_PIN, DOMAIN));
+	card_make_roles(c, c->part);
+	assert_ok(card_find(c, CTX_CO, NULL, &n, NULL));
+	assert_int_equal(n, 0);
+	card_free(c);
+}
+
 static uint64_t now;
 
 static uint64_t fake_now(void *opaque)
@@ -439,6 +540,8 @@ int main(void)
 		cmocka_unit_test(test_limit_by_policy),
 		cmocka_unit_test(test_po_ten_times),
 		cmocka_unit_test(test_so_three_times),
+		cmocka_unit_test(test_so_power_lost),
+		cmocka_unit_test(test_po_power_lost),
 		cmocka_unit_test(test_auditor),
 		cmocka_unit_test(test_reinit_by_po),
 		cmocka_unit_test(test_powers),

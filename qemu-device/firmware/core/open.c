@@ -12,6 +12,7 @@
 #include "crypto/secret.h"
 #include "crypto/selftest.h"
 #include "hsm/policy.h"
+#include "hsm/role.h"
 
 #define SERIAL_MAX	999999999999ULL
 
@@ -169,6 +170,8 @@ static int load(struct hsm_fw *fw)
 	ret = load_hsm(fw) ?: load_partitions(fw) ?: audit_load(fw);
 	if (ret)
 		return ret;
+	if (role_settle_attempts(fw) != CKR_OK)
+		return -EIO;
 	if (hsm_change_begin(&ch, fw) != CKR_OK)
 		return -ENOMEM;
 	ch.state.power_on++;

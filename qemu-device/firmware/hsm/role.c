@@ -178,6 +178,19 @@ static CK_RV role_change_commit(struct role_change *rc)
 			     hsm_change_commit(&rc->hsm, &rc->c->events);
 }
 
+/* What the Partition SO's last attempt costs. Ends the change in any case. */
+static CK_RV wipe_partition(struct change *ch)
+{
+	CK_RV rv = change_wipe(ch);
+
+	if (rv != CKR_OK) {
+		change_abort(ch);
+		return rv;
+	}
+	partition_state_blank(&ch->state);
+	return change_commit(ch);
+}
+
 /* The last attempt of those who rule the HSM or a partition destroys it. */
 static CK_RV destroy_by_attempts(struct role_change *rc, uint32_t role)
 {
@@ -193,16 +206,48 @@ static CK_RV destroy_by_attempts(struct role_change *rc, uint32_t role)
 		}
 		return rv;
 	}
-	rv = change_wipe(&rc->part);
-	if (rv != CKR_OK) {
-		change_abort(&rc->part);
-		return rv;
-	}
-	partition_state_blank(&rc->part.state);
-	rv = change_commit(&rc->part);
+	rv = wipe_partition(&rc->part);
 	if (rv == CKR_OK) {
 		contexts_purge(&c->fw->contexts, c->part, NULL);
 		events_add(&c->events, HSM_FW_PARTITION_CHANGED, c->part->number);
+	}
+	return rv;
+}
+
+static bool used_up(uint32_t role, const struct role *roles, const uint32_t *policies)
+{
+	return roles[role].initialised && !attempts_left(role, roles, policies);
+}
+
+static CK_RV settle_hsm(struct hsm_fw *fw)
+{
+	/* Nobody listens yet: the front end asks what there is when the card is on. */
+	struct events events = { 0 };
+	struct hsm_change ch;
+	CK_RV rv = hsm_change_begin(&ch, fw);
+
+	if (rv != CKR_OK)
+		return rv;
+	hsm_destroy(&ch);
+	return hsm_change_commit(&ch, &events);
+}
+
+CK_RV role_settle_attempts(struct hsm_fw *fw)
+{
+	struct partition *p;
+	struct change ch;
+	CK_RV rv = CKR_OK;
+	unsigned int i;
+
+	if (used_up(PCIEHSM_ROLE_SO, fw->hsm.roles, fw->hsm.policies))
+		rv = settle_hsm(fw);
+	for (i = 0; rv == CKR_OK && i < FW_MAX_PARTITIONS; i++) {
+		p = fw->partitions[i];
+		if (!p || !used_up(PCIEHSM_ROLE_PO, p->state.roles, p->state.policies))
+			continue;
+		rv = change_begin(&ch, p);
+		if (rv == CKR_OK)
+			rv = wipe_partition(&ch);
 	}
 	return rv;
 }

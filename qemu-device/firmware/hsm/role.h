@@ -63,6 +63,18 @@ CK_RV role_make(struct call *c, uint16_t id, bool must_change, struct role *role
  */
 CK_RV role_verify(struct call *c, uint32_t role, uint16_t id);
 
+/**
+ * role_settle_attempts() - what a last attempt costs, where the power went before it was paid
+ * @fw:		the card, loaded and not yet at work
+ *
+ * An attempt is recorded before its password is looked at. If it was the last one of the
+ * HSM SO or of a Partition SO, and how it ended is not recorded, it counts as wrong: to cut
+ * the power must not be a way to have a card that is merely locked.
+ *
+ * Return: CKR_OK; PCIEHSM_CKR_STORE, CKR_HOST_MEMORY: the card can not be switched on.
+ */
+CK_RV role_settle_attempts(struct hsm_fw *fw);
+
 /* Room for the answer of a failed role_verify() */
 #define ROLE_ANSWER_FIELDS	1
 #define ROLE_ANSWER_BYTES	8
