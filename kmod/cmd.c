@@ -173,10 +173,15 @@ void hsm_admin_context_close(struct hsm_ctrl *ctrl, struct hsm_ctx *ctx)
 		    hsm_ctrl_state(ctrl) != PCIEHSM_STATE_LIVE)
 			return;
 		ret = hsm_admin(ctrl, &sqe, NULL, NULL, 0);
+		if (!ret)
+			return;
 		/* Only a queue without free slots is worth another try. */
 		if (ret != -ETIMEDOUT)
-			return;
+			break;
 	}
+	if (READ_ONCE(ctrl->resets) != ctx->used_resets ||
+	    hsm_ctrl_state(ctrl) != PCIEHSM_STATE_LIVE)
+		return;
 	pr_warn_ratelimited("pciehsm: hsm%d: context %u could not be closed (%d)\n",
 			    ctrl->id, ctx->number, ret);
 }

@@ -119,9 +119,10 @@ static int hsm_ctrl_disable(struct hsm_ctrl *ctrl)
 /*
  * Let the card end its I/O queues, so that every command gets the true answer to
  * what has become of it. A courtesy of HSM_POLITE_MS in all: what is left then is
- * cut off. Returns a command that is still outstanding, or NULL.
+ * cut off. Returns whether all have ended; if not, @stuck may be a command that is still
+ * outstanding.
  */
-static struct hsm_slot *hsm_ctrl_end_queues(struct hsm_ctrl *ctrl)
+static bool hsm_ctrl_end_queues(struct hsm_ctrl *ctrl, struct hsm_slot **stuck)
 {
 	unsigned long left = msecs_to_jiffies(HSM_POLITE_MS), none = 0;
 	struct hsm_slot *slot;
@@ -130,19 +131,21 @@ static struct hsm_slot *hsm_ctrl_end_queues(struct hsm_ctrl *ctrl)
 	for (i = 1; i <= ctrl->nr_io; i++) {
 		slot = hsm_slot_get(ctrl, 0, HSM_SLOT_CARE, &none);
 		if (IS_ERR(slot))
-			return NULL;
+			return false;
 		slot->sqe.opcode = PCIEHSM_ADMIN_DELETE_SQ;
 		slot->sqe.arg[0] = cpu_to_le32(ctrl->queues[i]->qid);
 		if (hsm_slot_submit(slot, 0)) {
 			hsm_slot_put(slot);
-			return NULL;
+			return false;
 		}
 		left = wait_for_completion_timeout(&slot->done, left);
-		if (!left)
-			return slot;
+		if (!left) {
+			*stuck = slot;
+			return false;
+		}
 		hsm_slot_put(slot);
 	}
-	return NULL;
+	return true;
 }
 
 /**
@@ -154,12 +157,16 @@ static struct hsm_slot *hsm_ctrl_end_queues(struct hsm_ctrl *ctrl)
  * For a reset, a failed start, removal, shutdown, suspend, PCI errors. The state must
  * have been changed before, so that nobody starts the card behind it (but for the
  * failed start, which the state makes fail). May be called again at any time.
- * Bounded by HSM_POLITE_MS (if @how says so) and twice CAP.TO.
+ *
+ * A card that ends its queues is then waited for up to twice CAP.TO, with nothing in
+ * flight. One that does not is not asked for a shutdown either: its callers wait, and
+ * all that was answered is durable without. So a command in flight is given back after
+ * HSM_POLITE_MS (if @how says so) and CAP.TO.
  */
 void hsm_ctrl_quiesce(struct hsm_ctrl *ctrl, unsigned int how, int err)
 {
+	bool stopped = false, ended = true;
 	struct hsm_slot *stuck = NULL;
-	bool stopped = false;
 	u32 csts = U32_MAX;
 	unsigned int i, n;
 
@@ -174,10 +181,10 @@ void hsm_ctrl_quiesce(struct hsm_ctrl *ctrl, unsigned int how, int err)
 		bool sane = (csts & PCIEHSM_CSTS_RDY) && !(csts & PCIEHSM_CSTS_CFS);
 
 		if (sane && (how & HSM_QUIESCE_POLITE))
-			stuck = hsm_ctrl_end_queues(ctrl);
+			ended = hsm_ctrl_end_queues(ctrl, &stuck);
 		if (n)
 			hsm_queue_close(ctrl->queues[0]);
-		if (sane && (how & HSM_QUIESCE_SHUTDOWN)) {
+		if (sane && ended && (how & HSM_QUIESCE_SHUTDOWN)) {
 			writel(PCIEHSM_CC_EN | PCIEHSM_CC_SHN, ctrl->bar + PCIEHSM_REG_CC);
 			if (hsm_ctrl_wait_csts(ctrl, PCIEHSM_CSTS_SHST_MASK,
 					       PCIEHSM_CSTS_SHST_DONE, false))

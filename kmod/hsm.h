@@ -34,8 +34,9 @@
  *   is cleared, CAP.TO. If that fails too, bus mastering is switched off and the
  *   controller is dead. In each case the command is given back at this point and not
  *   after the card has started again: hsm_recovery_ms() is the sum, and
- *   PCIEHSM_IOC_INFO tells it. A card that reads as all ones is found within
- *   HSM_TICK_MS + HSM_GONE_MS.
+ *   PCIEHSM_IOC_INFO tells it. A removal or suspend that comes between takes no longer
+ *   for what is in flight: HSM_POLITE_MS instead of the abort, and CAP.TO. A card that
+ *   reads as all ones is found within HSM_TICK_MS + HSM_GONE_MS.
  *   Nothing is ever sent a second time.
  */
 #ifndef HSM_H
@@ -76,7 +77,8 @@
 
 #define HSM_TICK_MS		1000	/* watchdog, while anything is in flight */
 #define HSM_GONE_MS		500	/* all ones for that long: it is not coming back */
-#define HSM_POLITE_MS		1000	/* for the card to end queues in an orderly reset */
+#define HSM_TIMEOUT_MAX_MS	3600000U /* that anybody may ask for */
+#define HSM_POLITE_MS		1000U	/* for the card to end queues in an orderly reset */
 #define HSM_STORM_WINDOW_MS	3600000ULL
 #define HSM_START_TRIES		3	/* if the machine is migrated meanwhile */
 
@@ -623,10 +625,11 @@ int hsm_msg_result(struct hsm_msg *msg, struct hsm_slot *slot, enum pciehsm_outc
 struct hsm_slot *hsm_io_slot(struct hsm_ctx *ctx, unsigned int how, unsigned long *left);
 void hsm_ctx_note_use(struct hsm_ctx *ctx, u32 resets);
 
-/* A command's timeout in jiffies, as a caller gives it */
+/* A command's timeout in jiffies, as a caller gives it; as limited as the parameter */
 static inline unsigned long hsm_msg_timeout(u32 ms)
 {
-	return max(1UL, msecs_to_jiffies(ms ?: READ_ONCE(hsm_timeout_ms)));
+	return max(1UL, msecs_to_jiffies(min(ms ?: READ_ONCE(hsm_timeout_ms),
+						 HSM_TIMEOUT_MAX_MS)));
 }
 
 /* uring.c */

@@ -247,7 +247,7 @@ enum hsm_rung hsm_ladder(const struct hsm_ladder_view *v)
 
 /**
  * hsm_recovery_ms() - greatest time between a command's timeout and its answer
- * @abort_ms:	time that an abort may take
+ * @abort_ms:	time that an abort may take, or the orderly end of the queues
  * @ready_ms:	time that the card may take to disable itself
  *
  * The abort, then clearing CC.EN, then 1 s for the watchdog to be scheduled twice.

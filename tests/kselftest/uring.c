@@ -593,6 +593,25 @@ TEST_F(node, idle_ring)
 	ring_close(&ring);
 }
 
+/* poll() on the ring tells of completions. */
+TEST_F(node, poll)
+{
+	struct pollfd pfd = { .fd = self->ring.fd, .events = POLLIN };
+	struct pciehsm_uring_cmd cmd = { 0 };
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, poll(&pfd, 1, 0));
+		ring_command(ring_sqe(&self->ring), self->fd, PCIEHSM_URING_NOP, &cmd);
+		ASSERT_EQ(0, ring_submit(&self->ring, 0));
+		ASSERT_EQ(1, poll(&pfd, 1, 60000));
+		ASSERT_EQ(POLLIN, pfd.revents);
+		ASSERT_NE(NULL, ring_cqe(&self->ring));
+		ASSERT_EQ(0, ring_cqe(&self->ring)->res);
+		ring_seen(&self->ring);
+	}
+}
+
 /* ---- the end of things ---- */
 
 /*

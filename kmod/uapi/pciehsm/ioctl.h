@@ -73,8 +73,9 @@ enum pciehsm_state {
  * @max_msg:		greatest message and answer, bytes
  * @queues:		I/O queue pairs in use
  * @timeout_ms:		for a command that does not say otherwise
- * @recovery_ms:	what the driver takes at most, after a command's timeout, to
- *			abort it or to reset the card and answer the caller
+ * @recovery_ms:	what the driver takes at most, after the timeout of a command that
+ *			was sent, to abort it or to reset the card and answer the caller.
+ *			Before it is sent a command waits for its timeout at most, too.
  * @hsm_serial:		NUL padded
  * @serial:		of the partition; empty for the card's node
  * @resets:		how often the card was reset since it was found. When it
@@ -117,7 +118,8 @@ enum pciehsm_outcome {
  * @out_len:	in: bytes of room, at least sizeof(struct pciehsm_msg);
  *		out: bytes of the answer
  * @timeout_ms:	how long the card may be silent (progress reports count as signs
- *		of life); 0: the driver's default
+ *		of life), and how long the message may wait to be sent; 0: the
+ *		driver's default; more than an hour is taken for an hour
  * @outcome:	out: enum pciehsm_outcome
  *
  * The answer is written whole or not at all: an answer that does not fit is
