@@ -286,6 +286,80 @@ static void test_rolled_back_rows(void **state)
 	card_free(c);
 }
 
+static uint32_t collect(struct card *c)
+{
+	struct fwmsg m;
+	uint32_t count;
+
+	fwmsg_begin(&m, PCIEHSM_OP_TOMBSTONES_COLLECT, 0);
+	fwmsg_bytes(&m, PCIEHSM_F_SERIALS, NULL, 0);
+	assert_ok(fwmsg_run(&m, c->fw, c->part, CTX_CO));
+	count = fwmsg_get_u32(&m, PCIEHSM_F_TOMBSTONES);
+	fwmsg_free(&m);
+	return count;
+}
+
+/* Object 77 is what it was in an older copy of the store: the card is not switched on. */
+static void swap_row(struct card *c, const char *old)
+{
+	char text[600], error[256], now[200];
+
+	off(c);
+	snprintf(now, sizeof(now), "%s.now", c->store);
+	copy_file(c->store, now);
+	snprintf(text, sizeof(text), "ATTACH '%s' AS old; "
+		 "DELETE FROM object WHERE ouid = x'4F55494400000000000000000000004D';"
+		 "REPLACE INTO object SELECT * FROM old.object WHERE "
+		 "ouid = x'4F55494400000000000000000000004D'", old);
+	sql(c, text);
+	if (try_open(c, error) != -EBADMSG)
+		fail_msg("an older key was taken for the one that there is now");
+	copy_file(now, c->store);
+	on(c);
+	assert_ok(card_login(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+}
+
+/*
+ * A name that is free again, after its tombstone went or everything did, and is given to
+ * another key: same OUID, same version, but not the row of before.
+ */
+static void names_come_back(struct card *c)
+{
+	static const uint8_t first[16] = "the first secret", second[16] = "another secret !";
+	uint8_t before[PCIEHSM_DIGEST_LEN], after[PCIEHSM_DIGEST_LEN];
+	char old[200];
+
+	collect(c);
+	assert_ok(card_aes(c, CTX_CO, 77, first, 16, false));
+	card_digest(c, before);
+	off(c);
+	snprintf(old, sizeof(old), "%s.old", c->store);
+	copy_file(c->store, old);
+	on(c);
+	assert_ok(card_login(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+	assert_ok(card_destroy(c, CTX_CO, 77, 0));
+	assert_int_equal(collect(c), 1);
+	assert_ok(card_aes(c, CTX_CO, 77, second, 16, false));
+	card_digest(c, after);
+	/* As far as peers are told, it is the same. */
+	assert_memory_equal(before, after, sizeof(after));
+	swap_row(c, old);
+	/* To turn this policy on destroys everything; the roles stay. */
+	assert_ok(card_login(c, c->part, CTX_PO, PCIEHSM_ROLE_PO, PO_PIN));
+	assert_ok(card_policy(c, c->part, CTX_PO, 11, 0));
+	assert_ok(card_policy(c, c->part, CTX_PO, 11, 1));
+	assert_ok(card_login(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+	assert_ok(card_aes(c, CTX_CO, 77, second, 16, false));
+	swap_row(c, old);
+	card_free(c);
+}
+
+static void test_names_come_back(void **state)
+{
+	(void)state;
+	names_come_back(card_ready(5, DOMAIN));
+}
+
 static void test_damaged_file(void **state)
 {
 	struct card *c = card_ready(5, DOMAIN);
@@ -579,6 +653,24 @@ static void test_first_format(void **state)
 	card_free(open_older(7000, STORE_1));
 }
 
+/* What could not be told of the older formats can once it was brought to the present one. */
+static void test_names_after_migration(void **state)
+{
+	static const struct {
+		uint64_t	serial;
+		const char	*store;
+	} older[] = { { 7000, STORE_1 }, { 7002, STORE_2 } };
+	struct card *c;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		c = open_older(older[i].serial, older[i].store);
+		assert_ok(card_login(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+		names_come_back(c);
+	}
+}
+
 /* One wrong password of the CU; no role knew of a challenge, and policy 15 was on. */
 static void test_second_format(void **state)
 {
@@ -627,6 +719,7 @@ int main(void)
 		cmocka_unit_test(test_not_a_store),
 		cmocka_unit_test(test_changed_rows),
 		cmocka_unit_test(test_rolled_back_rows),
+		cmocka_unit_test(test_names_come_back),
 		cmocka_unit_test(test_damaged_file),
 		cmocka_unit_test(test_nothing_readable),
 		cmocka_unit_test(test_killed),
@@ -634,6 +727,7 @@ int main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_memory_store),
 		cmocka_unit_test(test_first_format),
+		cmocka_unit_test(test_names_after_migration),
 		cmocka_unit_test(test_second_format),
 	};
 

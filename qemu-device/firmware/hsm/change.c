@@ -46,7 +46,21 @@ static struct entry *present(const struct change *ch, const uint8_t *ouid)
 	return ch->wipe ? NULL : table_find(&ch->p->table, ouid);
 }
 
-/* An item with its place and sequence; the digest and the counts follow it. */
+/* What an entry is now goes out of the state, with the room it takes. */
+static void uncount(struct change *ch, const struct entry *e)
+{
+	table_digest_delta(ch->state.sum, e->ouid, &e->version, !e->object, false);
+	table_rows_delta(ch->state.rows, e->seq, false);
+	if (e->object) {
+		ch->state.objects--;
+		ch->bytes -= e->object->size;
+	} else {
+		ch->state.tombstones--;
+		ch->bytes -= TOMBSTONE_BYTES;
+	}
+}
+
+/* An item with its place and sequence; the sums and the counts follow it. */
 static struct change_item *add_item(struct change *ch, const uint8_t *ouid,
 				    const struct version *version, bool deleted)
 {
@@ -63,17 +77,10 @@ static struct change_item *add_item(struct change *ch, const uint8_t *ouid,
 	item->version = *version;
 	item->no = e ? e->no : atomic_fetch_add(&ch->p->next_no, 1);
 	item->seq = ++ch->state.seq;
-	if (e) {
-		table_digest_delta(ch->state.sum, ouid, &e->version, !e->object, false);
-		if (e->object) {
-			ch->state.objects--;
-			ch->bytes -= e->object->size;
-		} else {
-			ch->state.tombstones--;
-			ch->bytes -= TOMBSTONE_BYTES;
-		}
-	}
+	if (e)
+		uncount(ch, e);
 	table_digest_delta(ch->state.sum, ouid, version, deleted, true);
+	table_rows_delta(ch->state.rows, item->seq, true);
 	if (deleted) {
 		ch->state.tombstones++;
 		ch->bytes += TOMBSTONE_BYTES;
@@ -122,9 +129,7 @@ uint32_t change_collect(struct change *ch, uint64_t seq)
 		e = table_log_entry(t, i);
 		if (!e || e->object)
 			continue;
-		table_digest_delta(ch->state.sum, e->ouid, &e->version, true, false);
-		ch->state.tombstones--;
-		ch->bytes -= TOMBSTONE_BYTES;
+		uncount(ch, e);
 		count++;
 	}
 	ch->collect = seq;
@@ -150,7 +155,9 @@ CK_RV change_wipe(struct change *ch)
 {
 	ch->wipe = true;
 	ch->bytes = 0;
+	/* @seq goes on: no row of before can be taken for one that is made from here on. */
 	memset(ch->state.sum, 0, sizeof(ch->state.sum));
+	memset(ch->state.rows, 0, sizeof(ch->state.rows));
 	ch->state.objects = 0;
 	ch->state.tombstones = 0;
 	/* What peers have seen is gone; who they are is another story from here on. */

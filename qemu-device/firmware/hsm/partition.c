@@ -175,8 +175,12 @@ int partition_load(struct partition *p)
 		activation_end_all(p->state.roles);
 	partition_publish(p);
 	table_sort_log(&p->table);
+	/* There is nothing to compare them with; from the next change on there is. */
+	if (!p->state.rows_known)
+		memcpy(p->state.rows, p->table.rows, sizeof(p->state.rows));
 	/* Rows that were taken away, added, or put back from an older copy */
 	if (memcmp(p->table.sum, p->state.sum, sizeof(p->state.sum)) != 0 ||
+	    memcmp(p->table.rows, p->state.rows, sizeof(p->state.rows)) != 0 ||
 	    p->table.live != p->state.objects || p->table.dead != p->state.tombstones ||
 	    table_last_seq(&p->table) > p->state.seq)
 		return -EBADMSG;

@@ -6,7 +6,7 @@
 #include "hsm/policy.h"
 #include "message/wire.h"
 
-/* Of records: 1 had no marks of peers, 2 no challenges */
+/* Of records: 1 had no marks of peers, 2 no challenges and no sum over rows */
 #define STATE_FORMAT	3
 
 /* A record is a sequence of numbers and of byte strings with their length. */
@@ -199,6 +199,10 @@ static void partition(struct cursor *c, struct partition_state *s)
 	number32(c, &s->tombstones);
 	if (v >= 2)
 		marks(c, s);
+	if (!c->out)
+		s->rows_known = v >= 3;
+	for (i = 0; v >= 3 && i < 4; i++)
+		number(c, &s->rows[i]);
 }
 
 size_t hsm_state_encode(const struct hsm_state *state, uint8_t *out)

@@ -83,8 +83,11 @@ struct mark {
  * struct partition_state - a partition
  * @index:		1 to max_partitions
  * @size:		bytes of quota
- * @seq:		number of the last change
+ * @seq:		number of the last change; grows for as long as there is the partition,
+ *			whatever becomes of its contents
  * @sum:		of the digest over all objects and tombstones, see objects/table.h
+ * @rows:		over the sequences of their last changes, see there
+ * @rows_known:		false: an older firmware wrote the record, without @rows
  * @objects:		how many objects the store must have
  * @tombstones:		and tombstones
  * @mark_count:		peers
@@ -104,6 +107,8 @@ struct partition_state {
 	uint32_t	policies[POLICY_COUNT];
 	uint64_t	seq;
 	uint64_t	sum[4];
+	uint64_t	rows[4];
+	bool		rows_known;
 	uint32_t	objects;
 	uint32_t	tombstones;
 	uint32_t	mark_count;

@@ -306,17 +306,12 @@ uint64_t table_last_seq(const struct table *t)
 	return t->log_count ? t->log[t->log_count - 1].seq : 0;
 }
 
-void table_digest_delta(uint64_t sum[4], const uint8_t ouid[PCIEHSM_OUID_LEN],
-			const struct version *version, bool deleted, bool add)
+static void add_hash(uint64_t sum[4], const uint8_t *raw, size_t len, bool add)
 {
-	uint8_t raw[PCIEHSM_OUID_LEN + 17], hash[FW_SHA256_LEN];
-	struct fw_bytes part = { raw, sizeof(raw) };
+	struct fw_bytes part = { raw, len };
+	uint8_t hash[FW_SHA256_LEN];
 	unsigned int i;
 
-	memcpy(raw, ouid, PCIEHSM_OUID_LEN);
-	wire_put64(raw + 16, version->counter);
-	wire_put64(raw + 24, version->writer);
-	raw[32] = deleted;
 	if (fw_sha256(&part, 1, hash) != CKR_OK)
 		mem_die();
 	for (i = 0; i < 4; i++)
@@ -324,6 +319,26 @@ void table_digest_delta(uint64_t sum[4], const uint8_t ouid[PCIEHSM_OUID_LEN],
 			sum[i] += wire_get64(hash + i * 8);
 		else
 			sum[i] -= wire_get64(hash + i * 8);
+}
+
+void table_digest_delta(uint64_t sum[4], const uint8_t ouid[PCIEHSM_OUID_LEN],
+			const struct version *version, bool deleted, bool add)
+{
+	uint8_t raw[PCIEHSM_OUID_LEN + 17];
+
+	memcpy(raw, ouid, PCIEHSM_OUID_LEN);
+	wire_put64(raw + 16, version->counter);
+	wire_put64(raw + 24, version->writer);
+	raw[32] = deleted;
+	add_hash(sum, raw, sizeof(raw), add);
+}
+
+void table_rows_delta(uint64_t rows[4], uint64_t seq, bool add)
+{
+	uint8_t raw[8];
+
+	wire_put64(raw, seq);
+	add_hash(rows, raw, sizeof(raw), add);
 }
 
 /* ---- changes ---- */
@@ -359,13 +374,15 @@ static void detach(struct table *t, struct entry *e)
 	object_put(o);
 }
 
-/* Takes an entry out of the count and the digest, as it is now. */
+/* Takes an entry out of the count and the sums, as it is now. */
 static void forget_state(struct table *t, struct entry *e)
 {
 	bool deleted = !e->object;
 
-	if (e->seq)
+	if (e->seq) {
 		table_digest_delta(t->sum, e->ouid, &e->version, deleted, false);
+		table_rows_delta(t->rows, e->seq, false);
+	}
 	if (deleted) {
 		t->dead--;
 		t->bytes -= TOMBSTONE_BYTES;
@@ -386,6 +403,7 @@ void table_set(struct table *t, struct object *o, uint64_t seq)
 	attach(t, e, o);
 	if (seq) {
 		table_digest_delta(t->sum, e->ouid, &e->version, false, true);
+		table_rows_delta(t->rows, seq, true);
 		log_change(t, e, seq);
 	}
 }
@@ -403,6 +421,7 @@ void table_bury(struct table *t, const uint8_t ouid[PCIEHSM_OUID_LEN],
 	t->dead++;
 	t->bytes += TOMBSTONE_BYTES;
 	table_digest_delta(t->sum, e->ouid, &e->version, true, true);
+	table_rows_delta(t->rows, seq, true);
 	log_change(t, e, seq);
 }
 

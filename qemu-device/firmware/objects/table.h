@@ -55,6 +55,9 @@ struct posting;
  * @sum:	the digest: for each object and tombstone the SHA-256 of its OUID, version
  *		and whether it is one, as four 64-bit numbers; their sums modulo 2^64.
  *		So a change costs two hashes, and the order of changes does not show.
+ * @rows:	the same of each one's @seq: which rows the store must have. A name can come
+ *		back with a version that it has had, when all was wiped or its tombstone
+ *		collected; a sequence does not, so an older row of that name shows.
  */
 struct table {
 	struct entry	**buckets;
@@ -63,6 +66,7 @@ struct table {
 	size_t		dead;
 	uint64_t	bytes;
 	uint64_t	sum[4];
+	uint64_t	rows[4];
 	struct entry_list order;
 	struct log_slot	*log;
 	size_t		log_count;
@@ -114,6 +118,9 @@ void table_collect(struct table *t, uint64_t seq);
 /** table_digest_delta() - what @sum becomes when an entry goes from one state to another */
 void table_digest_delta(uint64_t sum[4], const uint8_t ouid[PCIEHSM_OUID_LEN],
 			const struct version *version, bool deleted, bool add);
+
+/** table_rows_delta() - the same for @rows, of an entry's last change */
+void table_rows_delta(uint64_t rows[4], uint64_t seq, bool add);
 
 /**
  * table_candidates() - entries among which all with an attribute value are

@@ -13,7 +13,7 @@
 #include "message/wire.h"
 #include "store/internal.h"
 
-/* 2 had no table less: its records know no challenges, which their own format tells. */
+/* 2 had no table less: its records know less, which their own format tells. */
 #define STORE_SCHEMA		3
 #define STORE_APPLICATION	0x7048534d	/* "pHSM" */
 #define CHECK_LEN		16
