@@ -4,14 +4,16 @@
  *
  *   remains NODE
  *
- * Sends small and large messages that are full of a word that nobody else has, wipes its own
- * memory, and looks for the word in all memory of the kernel. Prints a line and waits
- * for one on its input after each step:
+ * Sends small and large messages that are full of a word that nobody else has, has the card
+ * answer with random numbers, by ioctl and by io_uring, wipes its own memory, and looks for
+ * the word and for the numbers in all memory of the kernel. Prints a line and waits for
+ * one on its input after each step:
  *
  *   withhold	the card shall keep back completions from now on
  *   release	messages are in flight, and were found in memory: that they can be found;
  *		the card shall answer
- *   end	the messages are over, the file is closed; the driver shall be unloaded
+ *   end	the messages are over, the answers were found in memory of ours and wiped
+ *		there, the file is closed; the driver shall be unloaded
  *
  * Exit status 1 if there is something left then.
  */
@@ -19,11 +21,20 @@
 #include <pthread.h>
 #include <sys/random.h>
 
-#include "common.h"
+#include "ring.h"
 
-enum { PATIENCE = 120, CHUNK = MEBI };
+enum { PATIENCE = 120, CHUNK = MEBI, WORDS = 16 };
 
-static uint64_t mask, masked;	/* The word is never in memory as it is. */
+/* What is looked for is never in memory as it is, but for where it comes from. */
+static uint64_t mask, masked[WORDS];
+static unsigned int words;
+static bool likely[1 << 16];	/* by the last bits: most of memory is none of it */
+
+static void look_for(uint64_t word)
+{
+	masked[words++] = word ^ mask;
+	likely[(word ^ mask) % (1 << 16)] = true;
+}
 
 static void die(const char *what)
 {
@@ -54,7 +65,7 @@ static void *call(void *arg)
 /* A message, in memory of its own that the kernel does not move. Returns its words. */
 static unsigned long begin(struct caller *c, int fd, uint32_t size)
 {
-	uint64_t i, *p, words = (size - sizeof(c->req->hdr)) / sizeof(*p);
+	uint64_t i, *p, n = (size - sizeof(c->req->hdr)) / sizeof(*p);
 
 	c->fd = fd;
 	c->req = mmap(NULL, MEBI, PROT_READ | PROT_WRITE,
@@ -65,25 +76,64 @@ static unsigned long begin(struct caller *c, int fd, uint32_t size)
 	request_init(c->req, PCIEHSM_OP_PING);
 	c->req->hdr.length = htole32(size);
 	p = (uint64_t *)c->req->body;
-	for (i = 0; i < words; i++)
-		p[i] = masked ^ mask;
+	for (i = 0; i < n; i++)
+		p[i] = masked[0] ^ mask;
 	if (pthread_create(&c->id, NULL, call, c))
 		die("thread");
-	return words;
+	return n;
 }
 
-/* How often is the word in what the kernel can see of the machine's memory? */
-static unsigned long scan(void)
+/* An answer of random numbers, of which the first and the last are looked for from now on. */
+static void fetch(int fd, struct ring *ring, unsigned char *answer, uint32_t len)
+{
+	static struct request req;
+	uint32_t room = len + 1024, rv = 0;
+	unsigned char *data = answer + sizeof(struct pciehsm_msg) + sizeof(struct pciehsm_field);
+	uint64_t outcome, word;
+	int err, at[] = { 0, len - sizeof(word) };
+
+	request_init(&req, PCIEHSM_OP_RANDOM);
+	request_add_u32(&req, PCIEHSM_F_LEN, len);
+	if (ring) {
+		struct pciehsm_uring_cmd cmd = {
+			.in = (uintptr_t)&req, .in_len = le32toh(req.hdr.length),
+			.out = (uintptr_t)answer, .out_len = room,
+		};
+
+		err = ring_one(ring, fd, PCIEHSM_URING_MSG, &cmd, &outcome);
+		err = err < 0 ? -err : 0;
+		rv = le32toh(((struct pciehsm_msg *)answer)->rv);
+	} else {
+		err = request_send(fd, &req.hdr, answer, room, &rv, NULL);
+	}
+	if (err || rv) {
+		errno = err ? err : EPROTO;
+		die("random numbers");
+	}
+	for (int i = 0; i < 2; i++) {
+		memcpy(&word, data + at[i], sizeof(word));
+		look_for(word);
+	}
+}
+
+/*
+ * How often is each of the words in what the kernel can see of the machine's memory?
+ * Returns the sum.
+ */
+static unsigned long scan(unsigned long times[WORDS])
 {
 	static uint64_t chunk[CHUNK / sizeof(uint64_t)];
 	int fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
 	unsigned long found = 0;
 	Elf64_Phdr ph;
+	uint64_t x;
+	unsigned int k;
 	Elf64_Ehdr eh;
 	uint64_t at;
 	ssize_t n;
 	int i;
 
+	memset(times, 0, WORDS * sizeof(*times));
 	if (fd < 0 || pread(fd, &eh, sizeof(eh), 0) != sizeof(eh))
 		die("/proc/kcore");
 	for (i = 0; i < eh.e_phnum; i++) {
@@ -98,8 +148,15 @@ static unsigned long scan(void)
 			n = pread(fd, chunk, want, ph.p_offset + at);
 			if (n <= 0)
 				die("reading /proc/kcore");
-			for (size_t w = 0; w < n / sizeof(*chunk); w++)
-				found += (chunk[w] ^ mask) == masked;
+			for (size_t w = 0; w < n / sizeof(*chunk); w++) {
+				x = chunk[w] ^ mask;
+				if (!likely[x % (1 << 16)])
+					continue;
+				for (k = 0; k < words; k++) {
+					times[k] += x == masked[k];
+					found += x == masked[k];
+				}
+			}
 		}
 	}
 	explicit_bzero(chunk, sizeof(chunk));
@@ -122,16 +179,21 @@ int main(int argc, char **argv)
 	/* In the slot's own memory, and in pages that are taken for it */
 	static const uint32_t sizes[] = { 512, 3000, 100000, 1000000 };
 	enum { N = sizeof(sizes) / sizeof(sizes[0]) };
+	/* Copied, and written by the card where it is to be */
+	static const uint32_t lengths[] = { 64, 3000, 60000 };
+	unsigned long found, own = 0, times[WORDS];
+	unsigned char *answers, *next;
 	struct caller callers[N];
-	unsigned long found, own = 0;
+	struct ring ring;
 	double begun;
 	int fd, i;
 
 	if (argc != 2)
 		return 2;
 	if (getrandom(&mask, sizeof(mask), 0) != sizeof(mask) ||
-	    getrandom(&masked, sizeof(masked), 0) != sizeof(masked))
+	    getrandom(masked, sizeof(*masked), 0) != sizeof(*masked))
 		die("getrandom");
+	look_for(masked[0] ^ mask);
 	fd = open(argv[1], O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		die(argv[1]);
@@ -141,7 +203,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < N; i++)
 		own += begin(&callers[i], fd, sizes[i]);
 	/* More than our own: what the driver has */
-	for (begun = now(), found = 0; found <= own; found = scan()) {
+	for (begun = now(), found = 0; found <= own; found = scan(times)) {
 		if (now() - begun > PATIENCE) {
 			printf("remains: found %lu times in flight, %lu are our own\n", found,
 			       own);
@@ -153,9 +215,27 @@ int main(int argc, char **argv)
 		pthread_join(callers[i].id, NULL);
 		explicit_bzero(callers[i].req, MEBI);
 	}
+	answers = mmap(NULL, MEBI, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+	if (answers == MAP_FAILED)
+		die("mmap");
+	madvise(answers, MEBI, MADV_NOHUGEPAGE);
+	if (ring_open(&ring, 4, RING_FLAGS))
+		die("io_uring");
+	for (next = answers, i = 0; i < 6; i++, next += 16 * 4096)
+		fetch(fd, i % 2 ? &ring : NULL, next, lengths[i / 2]);
+	scan(times);
+	for (i = 1; i < (int)words; i++) {
+		if (!times[i]) {
+			printf("remains: answer %d can not be found in memory of ours\n", i);
+			return 1;
+		}
+	}
+	explicit_bzero(answers, MEBI);
+	ring_close(&ring);
 	close(fd);
 	step("end");
-	found = scan();
+	found = scan(times);
 	printf("found %lu times in the end\n", found);
 	return found != 0;
 }
