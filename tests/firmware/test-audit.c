@@ -247,30 +247,83 @@ static void test_full(void **state)
 	card_free(c);
 }
 
-/* Rows that somebody takes out of the store or changes are noticed. */
-static void test_tampering_with_log(void **state)
+/* Switches the card off and changes its store behind its back. */
+static void meddle(struct card *c, const char *deed)
+{
+	sqlite3 *db;
+
+	hsm_fw_close(c->fw);
+	assert_int_equal(sqlite3_open(c->store, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, deed, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* The end of the log is looked at when the card is switched on. */
+static void test_end_of_log_taken(void **state)
 {
 	static const char *const deeds[] = {
 		"DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
 		"DELETE FROM record WHERE number = 1000000",
 	};
 	char error[256];
-	unsigned int i;
+	struct card *c;
 	struct hsm_fw *fw;
-	sqlite3 *db;
+	unsigned int i;
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
-		struct card *c = card_ready(1549, DOMAIN);
-
-		hsm_fw_close(c->fw);
-		assert_int_equal(sqlite3_open(c->store, &db), SQLITE_OK);
-		assert_int_equal(sqlite3_exec(db, deeds[i], NULL, NULL, NULL), SQLITE_OK);
-		sqlite3_close(db);
+		c = card_ready(1549, DOMAIN);
+		meddle(c, deeds[i]);
 		assert_int_equal(hsm_fw_open(&c->config, &fw, error, sizeof(error)), -EBADMSG);
 		unlink(c->store);
 		free(c);
 	}
+}
+
+/* What lies before it, when it is exported: nothing is signed that was not so. */
+static void middle_of_log(const char *deed)
+{
+	struct card *c = card_ready(1549, DOMAIN);
+	struct pciehsm_audit_check check = { 0 };
+	struct chunk chunk;
+	char error[256];
+	uint8_t *certs;
+	size_t len;
+
+	make_auditor(c);
+	meddle(c, deed);
+	assert_int_equal(hsm_fw_open(&c->config, &c->fw, error, sizeof(error)), 0);
+	assert_ok(card_login(c, 0, CTX_AU, PCIEHSM_ROLE_AU, AU_PIN));
+	certificates(c, &certs, &len);
+	assert_rv(export(c, 0, 1000, &chunk), PCIEHSM_CKR_STORE);
+	assert_rv(export(c, 5, 2, &chunk), PCIEHSM_CKR_STORE);
+	/* What is as it was before and behind it is to be had, and a gap between them. */
+	assert_ok(export(c, 0, 5, &chunk));
+	assert_ok(pciehsm_audit_verify(certs, len, chunk.p, chunk.len, &check, NULL, NULL));
+	assert_int_equal(check.gaps, 0);
+	free(chunk.p);
+	assert_ok(export(c, 8, 1000, &chunk));
+	assert_ok(pciehsm_audit_verify(certs, len, chunk.p, chunk.len, &check, NULL, NULL));
+	assert_int_equal(check.gaps, 3);
+	free(chunk.p);
+	/* The Auditor can leave it behind. */
+	assert_rv(truncate_log(c, 7), PCIEHSM_CKR_STORE);
+	assert_ok(truncate_log(c, 8));
+	assert_ok(export(c, 0, 1000, &chunk));
+	free(chunk.p);
+	free(certs);
+	card_free(c);
+}
+
+static void test_middle_of_log_changed(void **state)
+{
+	(void)state;
+	middle_of_log("DELETE FROM audit WHERE seq IN (6, 7)");
+	middle_of_log("UPDATE audit SET sealed = (SELECT sealed FROM audit WHERE seq = 6) "
+		      "WHERE seq = 7");
+	middle_of_log("UPDATE audit SET seq = -7 WHERE seq = 7;"
+		      "UPDATE audit SET seq = 7 WHERE seq = 6;"
+		      "UPDATE audit SET seq = 6 WHERE seq = -7");
 }
 
 /* ---- attestation ---- */
@@ -424,7 +477,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_tampering_with_log),
+		cmocka_unit_test(test_end_of_log_taken),
+		cmocka_unit_test(test_middle_of_log_changed),
 		cmocka_unit_test(test_attest),
 		cmocka_unit_test(test_stats),
 	};
