@@ -303,7 +303,7 @@ bool secret_passed(const char *name);
 bool can_ask(struct app *app);
 
 /**
- * confirm() - 'proceed' or 'quit'; -force among @args answers it
+ * confirm() - 'proceed' or 'quit'; -force among @args answers it, and makes @text a warning
  * @text:	what is going to happen
  */
 enum status confirm(struct app *app, const struct args *args, const char *text);

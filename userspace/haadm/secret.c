@@ -347,6 +347,9 @@ enum status confirm(struct app *app, const struct args *args, const char *text)
 				  "Type 'proceed' to continue, or 'quit' to quit now -> ", answer,
 				  sizeof(answer));
 
+	/* A script's log is to have what was destroyed, too. */
+	if (arg_given(args, "force"))
+		warn_user(app, "%s", text);
 	return !st && *answer && strcmp(answer, "proceed") ? fail_cancelled(app) : st;
 }
 

@@ -308,6 +308,14 @@ def test_what_is_destroyed_is_said():
               f'partition {PAR1} (par1): 1 object; member of HA group {GROUP}, '
               f'the same on {PAR0}')
     expect('nothing was destroyed', (objects(machine, '0'), objects(machine, '1')), (1, 1))
+    # With -force there is no question, and it is said all the same.
+    what = ('HSM 1238700 is going to be zeroized', f'partition {PAR1} (par1): 1 object; member of '
+            f'HA group {GROUP}, the same on {PAR0}')
+    status, out, err = machine.run('--json', 'hsm', 'zeroize', '-slot', '101', '-force')
+    expect(f'-force ({out}{err})', status, OK)
+    for text in what:
+        expect_in('on standard error', ' '.join(err.split()), text)
+        expect_in('in JSON', ' '.join(json.loads(out)['warnings'][0].split()), text)
 
 
 if __name__ == '__main__':
