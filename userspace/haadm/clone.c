@@ -169,8 +169,8 @@ static enum status log_in(struct app *app, const struct args *args, struct conte
 	for (i = 0; i < 2 && !st; i++) {
 		rv = context_login(app, ends[i], PCIEHSM_ROLE_CO, &secret, NULL, &attempts);
 		if (rv)
-			st = fail_rv(app, rv, attempts, "logging in as Crypto Officer at %s",
-				     ends[i]->serial);
+			st = fail_auth(app, rv, PCIEHSM_ROLE_CO, attempts,
+				       "logging in as Crypto Officer at %s", ends[i]->serial);
 	}
 	secret_wipe(&secret);
 	return st;
@@ -186,7 +186,7 @@ static enum status clone_all(struct app *app, struct context *from, struct conte
 	CK_RV rv = n ? channel_open(&ends) : CKR_OK;
 
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "opening a channel from %s to %s", from->serial,
+		return fail_rv(app, rv, "opening a channel from %s to %s", from->serial,
 			       to->serial);
 	progress_begin(&progress, app, "objects");
 	while (done < n && !rv) {
@@ -207,7 +207,7 @@ static enum status clone_all(struct app *app, struct context *from, struct conte
 	put_number(app->out, "copied", copied);
 	put_number(app->out, "kept", kept);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "cloning from %s to %s, after %zu objects",
+		return fail_rv(app, rv, "cloning from %s to %s, after %zu objects",
 			       from->serial, to->serial, done);
 	say(app, INDENT "%zu of %zu object%s cloned from %s to %s.\n", copied, n, PLURAL(n),
 	    from->serial, to->serial);
@@ -256,7 +256,7 @@ enum status cmd_partition_clone(struct app *app, struct args *args)
 	if (!st && !ouids) {
 		rv = all_objects(from_context->transport, &ouids, &n);
 		if (rv)
-			st = fail_rv(app, rv, NO_ATTEMPTS, "listing the objects of partition %s",
+			st = fail_rv(app, rv, "listing the objects of partition %s",
 				     from.serial);
 	}
 	if (!st)

@@ -3,6 +3,7 @@
  * Open contexts, and the logins that live in them. At the prompt they stay open between
  * commands, so that "role login" lasts; they go when the device does.
  */
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,41 @@ enum status context_get(struct app *app, const char *serial, struct context **co
 	return ST_OK;
 }
 
+enum status last_attempt(struct app *app, const struct args *args, struct context *context,
+			 uint32_t role)
+{
+	const char *cost = role == PCIEHSM_ROLE_SO ?
+			   "zeroizes the HSM: its partitions and all their keys are destroyed" :
+			   "wipes the partition: its roles and all its keys are destroyed";
+	struct pciehsm_role_info *list;
+	uint32_t attempts = NO_ATTEMPTS;
+	char text[300];
+	size_t i, n;
+	CK_RV rv;
+
+	/* Of the others, a wrong password costs none but the role. */
+	if (role != PCIEHSM_ROLE_SO && role != PCIEHSM_ROLE_PO)
+		return ST_OK;
+	rv = pciehsm_role_info(context->transport, &list, &n);
+	if (rv)
+		return fail_rv(app, rv, "asking %s for its roles", context->serial);
+	for (i = 0; i < n; i++)
+		if (le32toh(list[i].role) == role)
+			attempts = le32toh(list[i].attempts);
+	free(list);
+	if (attempts != 1)
+		return ST_OK;
+	if (!can_ask(app) && !arg_given(args, "force"))
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "The right password gives all attempts back: give it at a terminal, or "
+			    "with role login -force, if you are sure of it.",
+			    "the %s has one attempt left at %s, and a wrong password %s",
+			    role_long(role), context->serial, cost);
+	snprintf(text, sizeof(text), "This is the last attempt of the %s at %s. A wrong password %s.",
+		 role_long(role), context->serial, cost);
+	return confirm(app, args, text);
+}
+
 CK_RV login_at(struct app *app, struct pciehsm_transport *t, const char *serial, uint32_t role,
 	       const struct secret *secret, uint32_t *flags, uint32_t *attempts)
 {
@@ -162,12 +198,15 @@ enum status need_login(struct app *app, const struct args *args, struct context 
 			    "password with the command.",
 			    "this is for the %s, but the %s is logged in at %s", role_long(role),
 			    role_long(context->role), context->serial);
+	st = last_attempt(app, args, context, role);
+	if (st)
+		return st;
 	snprintf(prompt, sizeof(prompt), "Enter the %s's password", role_long(role));
 	st = secret_get(app, args, name, prompt, &secret);
 	if (st)
 		return st;
 	rv = context_login(app, context, role, &secret, NULL, &attempts);
 	secret_wipe(&secret);
-	return rv ? fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
-			    context->serial) : ST_OK;
+	return rv ? fail_auth(app, rv, role, attempts, "logging in as %s at %s", role_long(role),
+			      context->serial) : ST_OK;
 }

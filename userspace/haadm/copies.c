@@ -141,7 +141,7 @@ static enum status describe(struct app *app, const struct ha_config *config,
 		return st;
 	rv = pciehsm_partition_info(context->transport, &info);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", slot->serial);
+		return fail_rv(app, rv, "asking partition %s", slot->serial);
 	fprintf(out, "\n  partition %s (%s): %" PRIu32 " object%s", slot->serial,
 		slot->label[0] ? slot->label : "no label", info.objects,
 		info.objects == 1 ? "" : "s");

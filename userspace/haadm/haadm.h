@@ -66,8 +66,16 @@ enum status fail(struct app *app, enum status status, uint32_t code, const char 
 		 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /** fail_rv() - report what a card (or the HA engine) answered; @rv decides the status */
-enum status fail_rv(struct app *app, CK_RV rv, uint32_t attempts, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+enum status fail_rv(struct app *app, CK_RV rv, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * fail_auth() - the same where a password was given; says what the next wrong one costs
+ * @role:	whose
+ * @attempts:	that the role has left; NO_ATTEMPTS: not known
+ */
+enum status fail_auth(struct app *app, CK_RV rv, uint32_t role, uint32_t attempts,
+		      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /** rv_status() - the exit status that goes with a result */
 enum status rv_status(CK_RV rv);
@@ -90,7 +98,7 @@ void say(struct app *app, const char *fmt, ...) __attribute__((format(printf, 2,
 /** status_meaning() - for the table in the help */
 const char *status_meaning(enum status status);
 
-/** no_attempts - for @attempts of fail_rv() where they are not known */
+/** NO_ATTEMPTS - for @attempts of fail_auth() where they are not known */
 #define NO_ATTEMPTS	UINT32_MAX
 
 /** PLURAL() - what follows the name of what is counted */
@@ -392,6 +400,15 @@ void print_banner(void);
  */
 enum status need_login(struct app *app, const struct args *args, struct context *context,
 		       uint32_t role, const char *name);
+/**
+ * last_attempt() - may the last attempt of a Security Officer be used?
+ *
+ * To be called before their password is asked for. If one attempt is left, a wrong password
+ * would destroy the HSM or the partition: that is a question, and refused where nobody can be
+ * asked and -force is not given.
+ */
+enum status last_attempt(struct app *app, const struct args *args, struct context *context,
+			 uint32_t role);
 /** login_at() - pciehsm_login(), with progress; context_login() - the same, noted there */
 CK_RV login_at(struct app *app, struct pciehsm_transport *t, const char *serial, uint32_t role,
 	       const struct secret *secret, uint32_t *flags, uint32_t *attempts);

@@ -109,7 +109,7 @@ enum status cmd_ha_check(struct app *app, struct args *args)
 		if (error[0])
 			return fail(app, rv_status(rv), rv, rv_advice(rv),
 				    "checking group %s: %s", label, error);
-		return fail_rv(app, rv, NO_ATTEMPTS, "checking group %s", label);
+		return fail_rv(app, rv, "checking group %s", label);
 	}
 	put_number(app->out, "members_compared", members);
 	put_number(app->out, "members_left_out", check.left_out);
@@ -201,8 +201,8 @@ static enum status verify_open(struct app *app, struct verify_member *m,
 	m->t = NULL;
 	m->signed_rv = rv;
 	if (rv == CKR_PIN_INCORRECT)
-		return fail_rv(app, rv, attempts, "logging in as Crypto Officer at member %s",
-			       m->serial);
+		return fail_auth(app, rv, PCIEHSM_ROLE_CO, attempts,
+				 "logging in as Crypto Officer at member %s", m->serial);
 	return ST_OK;
 }
 
@@ -225,7 +225,7 @@ static enum status verify_all(struct app *app, const char *label, struct verify_
 			    "See: partition contents",
 			    "no member has a key pair \"%s\" for signing", label);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "looking for the key");
+		return fail_rv(app, rv, "looking for the key");
 	/* Each signs, and each is checked. */
 	progress_begin(&progress, app, "operations");
 	for (i = 0; i < n; i++) {

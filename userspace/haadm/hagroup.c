@@ -263,7 +263,7 @@ static enum status admit(struct app *app, struct args *args, const char *group,
 		if (error[0])
 			return fail(app, rv_status(rv), rv, rv_advice(rv),
 				    "partition %s cannot be a member: %s", slot->serial, error);
-		return fail_rv(app, rv, NO_ATTEMPTS, "partition %s cannot be a member",
+		return fail_rv(app, rv, "partition %s cannot be a member",
 			       slot->serial);
 	}
 	return ST_OK;

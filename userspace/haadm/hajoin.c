@@ -43,7 +43,7 @@ enum status ask_about_contents(struct app *app, const struct args *args, const c
 		return st;
 	rv = pciehsm_digest(context->transport, &digest);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", serial);
+		return fail_rv(app, rv, "asking partition %s", serial);
 	/* The founder's deletions concern nobody else. */
 	if (!digest.objects && (!label || !digest.tombstones))
 		return ST_OK;
@@ -93,7 +93,8 @@ static enum status open_member(struct app *app, const char *label, const struct 
 			continue;
 		rv = login_at(app, *t, serial, PCIEHSM_ROLE_CO, secret, NULL, &attempts);
 		if (rv)
-			st = fail_rv(app, rv, attempts, "logging in as Crypto Officer at %s", serial);
+			st = fail_auth(app, rv, PCIEHSM_ROLE_CO, attempts,
+				       "logging in as Crypto Officer at %s", serial);
 	}
 	if (!st && !*t)
 		st = fail(app, ST_DEVICE, CODE_OF_STATUS,
@@ -165,8 +166,8 @@ enum status remove_contents(struct app *app, const char *label, const char *seri
 		group->ops->close(group);
 	put_number(app->out, "removed", removed);
 	if (rv)
-		return fail_rv(app, rv, attempts, "removing objects from partition %s, after %" PRIu32
-			       " of them", serial, removed);
+		return fail_auth(app, rv, PCIEHSM_ROLE_CO, attempts, "removing objects from partition "
+				 "%s, after %" PRIu32 " of them", serial, removed);
 	say(app, INDENT "%" PRIu32 " object%s removed from partition %s.\n", removed,
 	    PLURAL(removed), serial);
 	return ST_OK;

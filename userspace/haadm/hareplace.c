@@ -247,7 +247,7 @@ static enum status create(struct replace *r)
 	rv = pciehsm_partition_create(context->transport, 0, NULL, NULL, serial);
 	progress_end(&waiting);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "creating a partition on HSM %s", r->hsm);
+		return fail_rv(app, rv, "creating a partition on HSM %s", r->hsm);
 	wait_device(app, serial, true, NULL);
 	snprintf(r->new, sizeof(r->new), "%s", serial);
 	tell(r, "create", STEP_DONE, "create partition %s on HSM %s", r->new, r->hsm);
@@ -291,7 +291,7 @@ static enum status initialize(struct replace *r)
 	secret_wipe(&domain);
 	context_drop(app, r->new);
 	if (rv)
-		return fail_rv(app, rv, attempts, "initializing partition %s", r->new);
+		return fail_auth(app, rv, PCIEHSM_ROLE_PO, attempts, "initializing partition %s", r->new);
 	wait_device(app, r->new, true, label);
 	tell(r, "init", STEP_DONE, "initialize partition %s, label %s", r->new, label);
 	return ST_OK;
@@ -320,7 +320,7 @@ static enum status officer_state(struct replace *r, struct context *context, uin
 	*flags = 0;
 	rv = pciehsm_role_info(context->transport, &list, &n);
 	if (rv)
-		return fail_rv(r->app, rv, NO_ATTEMPTS, "asking partition %s for its roles", r->new);
+		return fail_rv(r->app, rv, "asking partition %s for its roles", r->new);
 	for (i = 0; i < n; i++)
 		if (le32toh(list[i].role) == PCIEHSM_ROLE_CO)
 			*flags = le32toh(list[i].flags);
@@ -336,17 +336,21 @@ static enum status make_officer(struct replace *r, struct context *context,
 	enum status st = ST_OK;
 	CK_RV rv;
 
-	if (!r->po.len)
-		st = secret_get(app, r->args, "popassword", "Enter the Partition SO's password",
-				&r->po);
+	if (!r->po.len) {
+		st = last_attempt(app, r->args, context, PCIEHSM_ROLE_PO);
+		if (!st)
+			st = secret_get(app, r->args, "popassword",
+					"Enter the Partition SO's password", &r->po);
+	}
 	if (st)
 		return st;
 	rv = login_at(app, context->transport, r->new, PCIEHSM_ROLE_PO, &r->po, NULL, &attempts);
 	if (rv)
-		return fail_rv(app, rv, attempts, "logging in as Partition SO at %s", r->new);
+		return fail_auth(app, rv, PCIEHSM_ROLE_PO, attempts,
+				 "logging in as Partition SO at %s", r->new);
 	rv = pciehsm_role_init(context->transport, PCIEHSM_ROLE_CO, first->data, first->len);
 	pciehsm_logout(context->transport);
-	return rv ? fail_rv(app, rv, NO_ATTEMPTS, "initializing the Crypto Officer of %s", r->new) :
+	return rv ? fail_rv(app, rv, "initializing the Crypto Officer of %s", r->new) :
 	       ST_OK;
 }
 
@@ -382,8 +386,8 @@ static enum status officer(struct replace *r)
 		rv = pciehsm_role_set_pin(context->transport, PCIEHSM_ROLE_CO, first.data,
 					  first.len, r->officer.data, r->officer.len, &attempts);
 		if (rv)
-			st = fail_rv(app, rv, attempts, "setting the Crypto Officer's password at %s",
-				     r->new);
+			st = fail_auth(app, rv, PCIEHSM_ROLE_CO, attempts,
+				       "setting the Crypto Officer's password at %s", r->new);
 	}
 	secret_wipe(&first);
 	if (!st)
@@ -451,7 +455,7 @@ static enum status join(struct replace *r)
 				st = error[0] ? fail(app, rv_status(rv), rv, rv_advice(rv),
 						     "partition %s cannot be a member: %s", r->new,
 						     error) :
-				     fail_rv(app, rv, NO_ATTEMPTS,
+				     fail_rv(app, rv, 
 					     "partition %s cannot be a member", r->new);
 		}
 		if (!st && remove)

@@ -230,8 +230,8 @@ enum status check_password(struct app *app, const struct ha_group_status *status
 		t->ops->close(t);
 		if (pciehsm_rv_gone(rv))
 			continue;
-		return rv ? fail_rv(app, rv, attempts, "logging in as Crypto Officer at member %s "
-				    "of group %s", serial, status->group.label) : ST_OK;
+		return rv ? fail_auth(app, rv, PCIEHSM_ROLE_CO, attempts, "logging in as Crypto Officer at "
+				      "member %s of group %s", serial, status->group.label) : ST_OK;
 	}
 	return ST_OK;
 }

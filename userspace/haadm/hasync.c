@@ -96,7 +96,7 @@ enum status cmd_ha_synchronize(struct app *app, struct args *args)
 		return fail(app, rv_status(rv), rv, rv_advice(rv),
 			    "synchronizing group %s: %s", edit.label, error);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "synchronizing group %s", edit.label);
+		return fail_rv(app, rv, "synchronizing group %s", edit.label);
 	/* Nothing to tell of is the documented output; whatever was done is told. */
 	if (arg_given(args, "verbose") || report.copied || report.deleted || report.conflicts ||
 	    report.failed) {

@@ -36,7 +36,7 @@ enum status open_hsm(struct app *app, struct args *args, struct ha_slot *slot,
 	if (st)
 		return st;
 	rv = pciehsm_hsm_info((*context)->transport, info);
-	return rv ? fail_rv(app, rv, NO_ATTEMPTS, "asking HSM %s", slot->serial) : ST_OK;
+	return rv ? fail_rv(app, rv, "asking HSM %s", slot->serial) : ST_OK;
 }
 
 /* What the product's command has for other models than this one */
@@ -82,6 +82,8 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 		 "It holds no partitions.");
 	st = confirm_destroying(app, args, text, partitions);
 	free(partitions);
+	if (!st && info.flags & PCIEHSM_HSM_INITIALISED)
+		st = last_attempt(app, args, context, PCIEHSM_ROLE_SO);
 	if (st)
 		return st;
 	say(app, "\n");
@@ -99,7 +101,8 @@ enum status cmd_hsm_init(struct app *app, struct args *args)
 	context_drop(app, slot.serial);
 	if (rv) {
 		secret_wipe(&secret);
-		return fail_rv(app, rv, attempts, "initializing HSM %s", slot.serial);
+		return fail_auth(app, rv, PCIEHSM_ROLE_SO, attempts, "initializing HSM %s",
+				 slot.serial);
 	}
 	wait_partitions_gone(app, slot.serial);
 	put_text(app->out, "serial", slot.serial);
@@ -139,7 +142,7 @@ static enum status destroy_all(struct app *app, struct args *args, const char *w
 	progress_end(&waiting);
 	context_drop(app, slot.serial);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "%s HSM %s", doing, slot.serial);
+		return fail_rv(app, rv, "%s HSM %s", doing, slot.serial);
 	wait_partitions_gone(app, slot.serial);
 	put_text(app->out, "serial", slot.serial);
 	say(app, "\n" INDENT "HSM %s was %s.\n", slot.serial, done);

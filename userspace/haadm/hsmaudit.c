@@ -93,7 +93,7 @@ static enum status show(struct app *app, struct context *context, const char *se
 	CK_RV rv = pciehsm_audit_info(context->transport, &info);
 
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking HSM %s for its audit log", serial);
+		return fail_rv(app, rv, "asking HSM %s for its audit log", serial);
 	kept = info.last ? info.last - info.first + 1 : 0;
 	put_text(app->out, "serial", serial);
 	put_number(app->out, "first", info.first);
@@ -132,7 +132,7 @@ static enum status configure(struct app *app, const struct args *args, struct co
 
 	rv = pciehsm_audit_info(context->transport, &info);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking HSM %s for its audit log", serial);
+		return fail_rv(app, rv, "asking HSM %s for its audit log", serial);
 	mask = info.mask;
 	if (log && !parse_mask(log, &mask))
 		return fail(app, ST_USAGE, CODE_OF_STATUS,
@@ -147,7 +147,7 @@ static enum status configure(struct app *app, const struct args *args, struct co
 		return st;
 	rv = pciehsm_audit_config(context->transport, mask, flags);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "setting what HSM %s logs", serial);
+		return fail_rv(app, rv, "setting what HSM %s logs", serial);
 	return show(app, context, serial);
 }
 
@@ -175,7 +175,7 @@ static enum status copy_log(struct app *app, struct context *context, const char
 	if (!rv)
 		rv = pciehsm_hsm_identity(context->transport, &data, &len);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking HSM %s for its certificates", serial);
+		return fail_rv(app, rv, "asking HSM %s for its certificates", serial);
 	good = fputs(FILE_MAGIC, f) >= 0 && write_block(f, data, len);
 	free(data);
 	progress_begin(&progress, app, "entries");
@@ -183,7 +183,7 @@ static enum status copy_log(struct app *app, struct context *context, const char
 		rv = pciehsm_audit_export(context->transport, last, AT_ONCE, &data, &len, &last, &n);
 		if (rv) {
 			progress_end(&progress);
-			return fail_rv(app, rv, NO_ATTEMPTS, "reading the audit log of HSM %s",
+			return fail_rv(app, rv, "reading the audit log of HSM %s",
 				       serial);
 		}
 		good = !n || write_block(f, data, len);
@@ -255,7 +255,7 @@ static enum status truncate_log(struct app *app, const struct args *args, struct
 		return st;
 	rv = pciehsm_audit_truncate(context->transport, upto);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "truncating the audit log of HSM %s", serial);
+		return fail_rv(app, rv, "truncating the audit log of HSM %s", serial);
 	return show(app, context, serial);
 }
 
@@ -366,7 +366,7 @@ static enum status check_root(struct app *app, const char *path, const void *cer
 	rv = pciehsm_certificate_verify(certificates, len, root, serial);
 	free(root);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "checking the card's certificate with %s", path);
+		return fail_rv(app, rv, "checking the card's certificate with %s", path);
 	put_text(app->out, "serial", serial);
 	say(app, INDENT "The certificate is that of HSM %s.\n", serial);
 	return ST_OK;

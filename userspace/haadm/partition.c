@@ -52,7 +52,7 @@ enum status cmd_partition_create(struct app *app, struct args *args)
 				      &index, serial);
 	progress_end(&waiting);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "creating a partition on HSM %s",
+		return fail_rv(app, rv, "creating a partition on HSM %s",
 			       slot.serial);
 	wait_device(app, serial, true, NULL);
 	if (find_device(app, slot.serial, &device))
@@ -77,7 +77,7 @@ static enum status open_partition(struct app *app, struct args *args, struct ha_
 	if (st)
 		return st;
 	rv = pciehsm_partition_info((*context)->transport, info);
-	return rv ? fail_rv(app, rv, NO_ATTEMPTS, "asking partition %s", slot->serial) : ST_OK;
+	return rv ? fail_rv(app, rv, "asking partition %s", slot->serial) : ST_OK;
 }
 
 /* An initialized partition is the PO's: the password that is given must be theirs. */
@@ -90,8 +90,8 @@ static enum status reinit_login(struct app *app, struct context *context,
 	if (context->role == PCIEHSM_ROLE_PO)
 		return ST_OK;
 	rv = context_login(app, context, PCIEHSM_ROLE_PO, secret, NULL, &attempts);
-	return rv ? fail_rv(app, rv, attempts, "logging in as Partition SO at %s",
-			    context->serial) : ST_OK;
+	return rv ? fail_auth(app, rv, PCIEHSM_ROLE_PO, attempts,
+			      "logging in as Partition SO at %s", context->serial) : ST_OK;
 }
 
 enum status cmd_partition_init(struct app *app, struct args *args)
@@ -131,6 +131,8 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 			 info.serial);
 	st = confirm_destroying(app, args, text, again ? contents : "");
 	free(contents);
+	if (!st && again && context->role != PCIEHSM_ROLE_PO)
+		st = last_attempt(app, args, context, PCIEHSM_ROLE_PO);
 	if (st)
 		return st;
 	say(app, "\n");
@@ -151,7 +153,8 @@ enum status cmd_partition_init(struct app *app, struct args *args)
 					    domain.data, domain.len, &attempts);
 		progress_end(&waiting);
 		if (rv)
-			st = fail_rv(app, rv, attempts, "initializing partition %s", slot.serial);
+			st = fail_auth(app, rv, PCIEHSM_ROLE_PO, attempts, "initializing partition %s",
+				       slot.serial);
 		/* Whoever was logged in here is so no more. */
 		context_drop(app, slot.serial);
 	}
@@ -199,7 +202,7 @@ enum status cmd_partition_delete(struct app *app, struct args *args)
 	rv = pciehsm_partition_delete(context->transport, device.number);
 	progress_end(&waiting);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "deleting partition %s", slot.serial);
+		return fail_rv(app, rv, "deleting partition %s", slot.serial);
 	wait_device(app, slot.serial, false, NULL);
 	context_drop(app, slot.serial);
 	put_text(app->out, "serial", slot.serial);
@@ -224,7 +227,7 @@ static enum status all_room(struct app *app, const struct ha_slot *slot, struct 
 	if (!rv)
 		rv = pciehsm_hsm_info(hsm->transport, &card);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking %s for its room", slot->serial);
+		return fail_rv(app, rv, "asking %s for its room", slot->serial);
 	*size = partition.space + card.space_free;
 	return ST_OK;
 }
@@ -249,7 +252,7 @@ enum status cmd_partition_resize(struct app *app, struct args *args)
 	rv = pciehsm_partition_resize(context->transport, device.number, size);
 	progress_end(&waiting);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "resizing partition %s", slot.serial);
+		return fail_rv(app, rv, "resizing partition %s", slot.serial);
 	put_text(app->out, "serial", slot.serial);
 	put_number(app->out, "space", size);
 	say(app, INDENT "Partition %s has room for %" PRIu64 " bytes now.\n", slot.serial, size);
@@ -299,7 +302,7 @@ enum status cmd_partition_clear(struct app *app, struct args *args)
 	put_text(app->out, "serial", slot.serial);
 	put_number(app->out, "objects_destroyed", done);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "clearing partition %s, after %" PRIu32
+		return fail_rv(app, rv, "clearing partition %s, after %" PRIu32
 			       " objects", slot.serial, done);
 	say(app, INDENT "Partition %s was cleared; %" PRIu32 " object%s destroyed.\n",
 	    slot.serial, done, done == 1 ? " was" : "s were");
@@ -575,7 +578,7 @@ enum status cmd_partition_contents(struct app *app, struct args *args)
 				 &count);
 	}
 	if (rv) {
-		st = fail_rv(app, rv, NO_ATTEMPTS, "listing the objects of partition %s",
+		st = fail_rv(app, rv, "listing the objects of partition %s",
 			     slot.serial);
 	} else if (!app->json) {
 		say(app, INDENT "Partition %s (%s), seen by the %s\n\n", slot.serial, info.label,

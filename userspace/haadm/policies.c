@@ -100,7 +100,7 @@ static enum status get_policies(struct app *app, struct args *args, enum ha_slot
 	if (st)
 		return st;
 	rv = pciehsm_policy_get((*context)->transport, list, n);
-	return rv ? fail_rv(app, rv, NO_ATTEMPTS, "asking %s for its policies", slot->serial) :
+	return rv ? fail_rv(app, rv, "asking %s for its policies", slot->serial) :
 	       ST_OK;
 }
 
@@ -234,7 +234,7 @@ static enum status change_policy(struct app *app, struct args *args, enum ha_slo
 	rv = pciehsm_policy_set(context->transport, id, value);
 	progress_end(&waiting);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "setting policy %" PRIu32 " (%s) of %s to %"
+		return fail_rv(app, rv, "setting policy %" PRIu32 " (%s) of %s to %"
 			       PRIu32, id, policy_text(kind, id), slot.serial, value);
 	put_text(app->out, "serial", slot.serial);
 	put_number(app->out, "policy", id);

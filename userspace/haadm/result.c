@@ -185,7 +185,7 @@ static const struct {
 	  "Try again with the right password." },
 	{ CKR_PIN_LOCKED, ST_AUTH, "the role is locked after too many wrong passwords",
 	  "A Crypto Officer is reset by the Partition SO (role resetpw -name co), a Crypto "
-	  "User by the Crypto Officer. A locked SO needs a new initialization." },
+	  "User by the Crypto Officer. An Auditor waits for ten minutes." },
 	{ CKR_PIN_EXPIRED, ST_AUTH,
 	  "the password was set by somebody else and must be changed before it is used",
 	  "Change it with: role changepw -name <role>" },
@@ -279,32 +279,87 @@ const char *rv_advice(CK_RV rv)
 	return NULL;
 }
 
-enum status fail_rv(struct app *app, CK_RV rv, uint32_t attempts, const char *fmt, ...)
+/* What it is that a role has only so many attempts before, and what it means that it came. */
+static const struct cost {
+	uint32_t	role;
+	const char	*coming;
+	const char	*came;
+	const char	*advice;
+} costs[] = {
+	{ PCIEHSM_ROLE_SO, "the HSM with all its partitions and keys is destroyed",
+	  "the HSM was zeroized, its partitions and all their keys are destroyed",
+	  "Initialize it again: hsm init. Keys that other members of a group hold come back with: "
+	  "hagroup replace" },
+	{ PCIEHSM_ROLE_PO, "the partition and all its keys are destroyed",
+	  "the partition was wiped, its roles and all its keys are destroyed",
+	  "Initialize it again: partition init. Keys that other members of a group hold come back "
+	  "with: hagroup replace" },
+	{ PCIEHSM_ROLE_AU, "the role is locked", "the role is locked",
+	  "The lock ends by itself after ten minutes." },
+	/* Any other role */
+	{ PCIEHSM_ROLE_NONE, "the role is locked", "the role is locked", NULL },
+};
+
+static const struct cost *cost_of(uint32_t role)
 {
-	enum status status = rv_status(rv);
+	const struct cost *cost = costs;
+
+	while (cost->role != role && cost->role != PCIEHSM_ROLE_NONE)
+		cost++;
+	return cost;
+}
+
+static enum status vfail_rv(struct app *app, CK_RV rv, const char *more, const char *advice,
+			    const char *fmt, va_list ap)
+{
 	const char *meaning = "the card refuses it";
-	const char *advice = rv_advice(rv);
-	char left[160] = "";
-	char *what = NULL;
-	va_list ap;
+	char *what;
 	size_t i;
 
 	for (i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
 		if (results[i].rv == rv)
 			meaning = results[i].meaning;
 	}
-	if (rv == CKR_PIN_INCORRECT && attempts != NO_ATTEMPTS) {
-		snprintf(left, sizeof(left), "%" PRIu32 " attempt%s left before the role is locked. "
-			 "Try again with the right password.", attempts, attempts == 1 ? "" : "s");
-		advice = left;
-	}
-	va_start(ap, fmt);
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
-	va_end(ap);
-	fail(app, status, (uint32_t)rv, advice, "%s: %s", what ? what : "the command failed",
-	     meaning);
+	fail(app, rv_status(rv), (uint32_t)rv, advice, "%s: %s%s",
+	     what ? what : "the command failed", meaning, more);
 	free(what);
+	return rv_status(rv);
+}
+
+enum status fail_rv(struct app *app, CK_RV rv, const char *fmt, ...)
+{
+	enum status status;
+	va_list ap;
+
+	va_start(ap, fmt);
+	status = vfail_rv(app, rv, "", rv_advice(rv), fmt, ap);
+	va_end(ap);
+	return status;
+}
+
+enum status fail_auth(struct app *app, CK_RV rv, uint32_t role, uint32_t attempts,
+		      const char *fmt, ...)
+{
+	const struct cost *cost = cost_of(role);
+	const char *advice = rv_advice(rv);
+	char more[160] = "", left[160];
+	enum status status;
+	va_list ap;
+
+	if (rv == CKR_PIN_INCORRECT && attempts && attempts != NO_ATTEMPTS) {
+		snprintf(left, sizeof(left), "%" PRIu32 " attempt%s left before %s. "
+			 "Try again with the right password.", attempts, PLURAL(attempts),
+			 cost->coming);
+		advice = left;
+	} else if (rv == CKR_PIN_INCORRECT && !attempts) {
+		snprintf(more, sizeof(more), ", and that was the last attempt: %s", cost->came);
+		advice = cost->advice ? cost->advice : rv_advice(CKR_PIN_LOCKED);
+	}
+	va_start(ap, fmt);
+	status = vfail_rv(app, rv, more, advice, fmt, ap);
+	va_end(ap);
 	return status;
 }
 

@@ -88,7 +88,7 @@ static enum status print_roles(struct app *app, struct context *context, uint32_
 
 	rv = pciehsm_role_info(context->transport, &list, &n);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking %s for its roles", context->serial);
+		return fail_rv(app, rv, "asking %s for its roles", context->serial);
 	say(app, "\n" INDENT "Roles of %s\n\n", context->serial);
 	put_text(app->out, "serial", context->serial);
 	array = put_list(app->out, "roles");
@@ -180,7 +180,7 @@ static enum status give_password(struct app *app, struct args *args, set_role se
 			    "HSM policy 15 (SO can reset partition PIN) is off at %s",
 			    context->serial);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "%s the %s of %s", doing, role_long(role),
+		return fail_rv(app, rv, "%s the %s of %s", doing, role_long(role),
 			       context->serial);
 	put_role(app, context, role);
 	say(app, INDENT "%s %s at %s.\n", role_long(role), done, context->serial);
@@ -214,8 +214,11 @@ enum status cmd_role_login(struct app *app, struct args *args)
 	/* The card would say so, too, but after the password was asked for. */
 	if (context->role != PCIEHSM_ROLE_NONE)
 		return fail_rv(app, context->role == role ? CKR_USER_ALREADY_LOGGED_IN :
-			       CKR_USER_ANOTHER_ALREADY_LOGGED_IN, NO_ATTEMPTS,
+			       CKR_USER_ANOTHER_ALREADY_LOGGED_IN, 
 			       "logging in as %s at %s", role_long(role), context->serial);
+	st = last_attempt(app, args, context, role);
+	if (st)
+		return st;
 	say(app, "\n");
 	st = secret_get(app, args, "password", "Enter the password", &secret);
 	if (st)
@@ -223,8 +226,8 @@ enum status cmd_role_login(struct app *app, struct args *args)
 	rv = context_login(app, context, role, &secret, &flags, &attempts);
 	secret_wipe(&secret);
 	if (rv)
-		return fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role),
-			       context->serial);
+		return fail_auth(app, rv, role, attempts, "logging in as %s at %s", role_long(role),
+				 context->serial);
 	put_role(app, context, role);
 	put_bool(app->out, "must_change", flags & PCIEHSM_LOGIN_MUST_CHANGE);
 	put_bool(app->out, "by_challenge", flags & PCIEHSM_LOGIN_CHALLENGE);
@@ -256,7 +259,7 @@ enum status cmd_role_logout(struct app *app, struct args *args)
 		return fail(app, ST_AUTH, rv, "Nothing has to be done: a login is over when its command "
 			    "or prompt is.", "nobody is logged in at %s here", context->serial);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "logging out at %s", context->serial);
+		return fail_rv(app, rv, "logging out at %s", context->serial);
 	put_role(app, context, context->role);
 	say(app, "\n" INDENT "%s logged out at %s.\n", role_long(context->role), context->serial);
 	context->role = PCIEHSM_ROLE_NONE;
@@ -276,6 +279,8 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 	CK_RV rv;
 
 	st = role_context(app, args, role, &context);
+	if (!st)
+		st = last_attempt(app, args, context, role);
 	if (st)
 		return st;
 	say(app, "\n");
@@ -293,8 +298,8 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 		progress_end(&waiting);
 		secret_wipe(&new);
 		if (rv)
-			st = fail_rv(app, rv, attempts, "changing the password of the %s of %s",
-				     role_long(role), context->serial);
+			st = fail_auth(app, rv, role, attempts, "changing the password of the %s of %s",
+				       role_long(role), context->serial);
 		else
 			say(app, INDENT "Password of the %s of %s changed.\n", role_long(role),
 			    context->serial);
@@ -351,8 +356,8 @@ enum status cmd_role_createchallenge(struct app *app, struct args *args)
 			    "know the password. Choose another one.",
 			    "this challenge is the password of the %s", role_long(role));
 	if (rv)
-		return fail_rv(app, rv, attempts, "setting the challenge of the %s of %s",
-			       role_long(role), context->serial);
+		return fail_auth(app, rv, role, attempts, "setting the challenge of the %s of %s",
+				 role_long(role), context->serial);
 	put_role(app, context, role);
 	say(app, INDENT "Challenge of the %s of %s set.\n", role_long(role), context->serial);
 	say(app, INDENT "It is good for logins when the role is activated by its password:\n");
@@ -377,7 +382,7 @@ enum status cmd_role_deactivate(struct app *app, struct args *args)
 		return st;
 	rv = pciehsm_role_deactivate(context->transport, role);
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "deactivating the %s of %s", role_long(role),
+		return fail_rv(app, rv, "deactivating the %s of %s", role_long(role),
 			       context->serial);
 	put_role(app, context, role);
 	say(app, INDENT "%s of %s is not activated: its challenge is not good for logins.\n",

@@ -368,7 +368,7 @@ static const struct option role_give[] = {
 static const struct option role_login[] = {
 	ROLE_NAME("so po co lco cu au"), THIS_SLOT, THIS_SERIAL,
 	{ .names = "password p", .arg = "<password>", .type = OPT_SECRET, .help = "of the role" },
-	END
+	FORCE("do not ask before the last attempt of an SO, which can destroy everything"), END
 };
 
 static const struct option role_createchallenge[] = {

@@ -107,7 +107,7 @@ static enum status fits(struct app *app, const char *path, enum ha_slot_kind kin
 	CK_RV rv = pciehsm_policy_get(transport, &list, &n);
 
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking for the policies");
+		return fail_rv(app, rv, "asking for the policies");
 	for (i = 0; i < t->n && !st; i++) {
 		const struct template_policy *p = &t->policies[i];
 
@@ -165,7 +165,7 @@ static enum status apply(struct app *app, struct context *context, const struct 
 	CK_RV rv = pciehsm_policy_get(context->transport, &list, &n);
 
 	if (rv)
-		return fail_rv(app, rv, NO_ATTEMPTS, "asking %s for its policies", context->serial);
+		return fail_rv(app, rv, "asking %s for its policies", context->serial);
 	for (i = 0; i < t->n && !rv; i++) {
 		const struct template_policy *p = &t->policies[i];
 
@@ -176,7 +176,7 @@ static enum status apply(struct app *app, struct context *context, const struct 
 			continue;
 		rv = pciehsm_policy_set(context->transport, p->id, p->value);
 		if (rv)
-			fail_rv(app, rv, NO_ATTEMPTS, "%s is initialized, but setting policy %"
+			fail_rv(app, rv, "%s is initialized, but setting policy %"
 				PRIu32 " (%s) to %" PRIu32, context->serial, p->id,
 				policy_text(kind, p->id), p->value);
 		else
@@ -207,7 +207,8 @@ enum status after_init(struct app *app, const struct args *args, const char *ser
 		return st;
 	rv = context_login(app, context, role, secret, NULL, &attempts);
 	if (rv)
-		return fail_rv(app, rv, attempts, "logging in as %s at %s", role_long(role), serial);
+		return fail_auth(app, rv, role, attempts, "logging in as %s at %s", role_long(role),
+				 serial);
 	if (t->n)
 		st = apply(app, context, t, kind);
 	if (!st && arg_given(args, "auth"))

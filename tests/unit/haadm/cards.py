@@ -8,8 +8,10 @@ import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (DEVICE, GROUP, Machine, NOT_FOUND, OK, PAR0, PAR1, REFUSED, REPO, USAGE,
-                    at_terminals, expect, expect_in, pair, refused, run_tests)
+from common import (AUTH, CANCELLED, DEVICE, GROUP, HAADM, Machine, NOT_FOUND, OK, PAR0, PAR1,
+                    REFUSED, REPO, USAGE, at_terminals, expect, expect_in, pair, refused,
+                    run_tests)
+from terminal import Terminal
 
 MAKER_ROOT = os.path.join(REPO, 'qemu-device', 'firmware', 'crypto', 'maker_root.c')
 
@@ -44,6 +46,100 @@ def test_tampered_card():
     machine.ok('hsm', 'factoryreset', '-slot', '101', '-force')
     expect_in('after', machine.ok('hsm', 'tamper', '-slot', '101'), 'was not tampered with.')
     machine.ok('hsm', 'init', '-slot', '101', '-label', 'again', '-force', '--password-file', so)
+
+
+# --- wrong passwords of those who rule ---
+
+def attempts(machine, role, *where):
+    shown = json.loads(machine.ok('--json', 'role', 'show', '-name', role, *where))
+    return shown['roles'][0]['attempts']
+
+
+def spend_attempts(machine, role, where, limit, costs):
+    """All but one of a Security Officer's attempts; each time it is said what they end in."""
+    wrong = machine.secret('wrong-password')
+    for left in range(limit - 1, 0, -1):
+        refused(machine, AUTH, 'role', 'login', '-name', role, *where, '--password-file', wrong,
+                says=[f'{left} attempt{"" if left == 1 else "s"} left before {costs}'])
+
+
+def asked_before_last(machine, answer, password, *words):
+    """A command at a terminal that is about to use the last attempt."""
+    with Terminal([HAADM, *words], env=machine.env) as terminal:
+        shown = terminal.wait_for("Type 'proceed' to continue, or 'quit' to quit now -> ")
+        terminal.type(answer)
+        if password:
+            shown += terminal.wait_for('password: ')
+            terminal.type(password)
+        shown += terminal.finish()
+        return terminal.status, ' '.join(shown.split())
+
+
+def test_last_attempt_of_the_hsm_so():
+    machine = pair().copy('last-so')
+    where = ('-slot', '101')
+    wrong = machine.secret('wrong-password')
+    spend_attempts(machine, 'so', where, 3,
+                   'the HSM with all its partitions and keys is destroyed')
+    # Nobody to ask: the last one is not used, by any command that takes this password.
+    for words in (('role', 'login', '-name', 'so', *where, '--password-file', wrong),
+                  ('role', 'changepw', '-name', 'so', *where, '--oldpw-file', wrong,
+                   '--newpw-file', wrong),
+                  ('partition', 'create', *where, '--password-file', wrong)):
+        refused(machine, REFUSED, *words, says=[
+            'the HSM Security Officer has one attempt left at 1238700',
+            'a wrong password zeroizes the HSM', 'role login -force'])
+    # A person is asked, and everything is as it was after quit.
+    found = asked_before_last(machine, 'quit', None, 'partition', 'create', *where)
+    expect(f'quit ({found[1]})', found[0], CANCELLED)
+    expect_in('the question', found[1], 'This is the last attempt of the HSM Security Officer at '
+              '1238700. A wrong password zeroizes the HSM: its partitions and all their keys are '
+              'destroyed.')
+    expect('attempts after quit', attempts(machine, 'so', *where), 1)
+    # The right one gives all back.
+    found = asked_before_last(machine, 'proceed', 'so-password-1', 'role', 'login', '-name', 'so',
+                              *where)
+    expect(f'proceed ({found[1]})', found[0], OK)
+    expect('attempts after the right one', attempts(machine, 'so', *where), 3)
+    # hsm init has its own question, and -force answers both.
+    spend_attempts(machine, 'so', where, 3,
+                   'the HSM with all its partitions and keys is destroyed')
+    status, _, err = machine.run('hsm', 'init', *where, '-label', 'x', '-force',
+                                 '--password-file', wrong)
+    err = ' '.join(err.split())
+    expect(f'the last one ({err})', status, AUTH)
+    for text in ('This is the last attempt of the HSM Security Officer at 1238700.',
+                 'that was the last attempt: the HSM was zeroized, its partitions and all their '
+                 'keys are destroyed', 'Initialize it again: hsm init.'):
+        expect_in('the last one', err, text)
+    shown = json.loads(machine.ok('--json', 'hsm', 'show', *where))
+    expect('hsm show', (shown['state'], shown['partitions']), ('Zeroized', 0))
+
+
+def test_last_attempt_of_the_partition_so():
+    machine = pair().copy('last-po')
+    where = ('-slot', '1')
+    wrong = machine.secret('wrong-password')
+    spend_attempts(machine, 'po', where, 10, 'the partition and all its keys are destroyed')
+    init = ('partition', 'init', *where, '-label', 'x')
+    refused(machine, REFUSED, 'role', 'resetpw', '-name', 'co', *where, '--loginpw-file', wrong,
+            says=['the Partition Security Officer has one attempt left', 'wipes the partition'])
+    expect('attempts', attempts(machine, 'po', *where), 1)
+    status, _, err = machine.run(*init, '-force', '--password-file', wrong, '--domain-file', wrong)
+    err = ' '.join(err.split())
+    expect(f'the last one ({err})', status, AUTH)
+    for text in (f'This is the last attempt of the Partition Security Officer at {PAR1}.',
+                 'that was the last attempt: the partition was wiped, its roles and all its keys '
+                 'are destroyed', 'Initialize it again: partition init.'):
+        expect_in('the last one', err, text)
+    shown = json.loads(machine.ok('--json', 'partition', 'show', *where))
+    expect('partition show', (shown['label'], shown['initialised']), ('', False))
+    # A role below is locked, and that is all.
+    machine = pair().copy('last-co')
+    for _ in range(9):
+        machine.run('role', 'login', '-name', 'co', *where, '--password-file', wrong)
+    refused(machine, AUTH, 'role', 'login', '-name', 'co', *where, '--password-file', wrong,
+            says=['that was the last attempt: the role is locked', 'role resetpw -name co'])
 
 
 # --- the audit log, and who made the card ---
