@@ -41,14 +41,52 @@ static bool matches(const struct search *s, const struct object *o)
 	return true;
 }
 
-/* The shortest list among which all that match are */
-static const struct entry_list *shortest(const struct search *s, const struct table *t)
+/* The OUID in a CKA_UNIQUE_ID, see rules_unique_id(); false: no object's is written so. */
+static bool read_ouid(const struct attr *a, uint8_t ouid[PCIEHSM_OUID_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *high, *low;
+	unsigned int i;
+
+	if (a->len != 2 * PCIEHSM_OUID_LEN)
+		return false;
+	for (i = 0; i < PCIEHSM_OUID_LEN; i++) {
+		high = memchr(digits, a->value[2 * i], 16);
+		low = memchr(digits, a->value[2 * i + 1], 16);
+		if (!high || !low)
+			return false;
+		ouid[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
+	return true;
+}
+
+/* The one object that can have this CKA_UNIQUE_ID, or none */
+static size_t look_up(const struct table *t, const struct attr *a, struct entry **entry)
+{
+	uint8_t ouid[PCIEHSM_OUID_LEN];
+
+	*entry = read_ouid(a, ouid) ? table_find(t, ouid) : NULL;
+	return *entry && (*entry)->object;
+}
+
+/*
+ * The shortest list among which all that match are; @one is room for a list of one. All
+ * objects, if nothing that is asked for tells them apart: values that nearly all have
+ * (what an attribute is by default, the empty value) are in no index, whose lists would
+ * be no shorter.
+ */
+static const struct entry_list *shortest(const struct search *s, const struct table *t,
+					 struct entry_list *one)
 {
 	struct template_iter it = TEMPLATE_ITER(s->template, s->len);
 	const struct entry_list *best = &t->order, *l;
 	struct attr a;
 
 	while (template_next(&it, &a)) {
+		if (a.type == CKA_UNIQUE_ID) {
+			one->count = look_up(t, &a, one->list);
+			return one;
+		}
 		if (!rules_telling(a.type, a.value, a.len))
 			continue;
 		l = table_candidates(t, a.type, a.value, a.len);
@@ -61,7 +99,9 @@ static const struct entry_list *shortest(const struct search *s, const struct ta
 /* Fills in up to @s->max hits of one table; the table is locked. */
 static size_t search_table(const struct search *s, const struct table *t, struct hit *hits)
 {
-	const struct entry_list *l = shortest(s, t);
+	struct entry *entry;
+	struct entry_list one = { .list = &entry };
+	const struct entry_list *l = shortest(s, t, &one);
 	size_t i, n = 0;
 
 	for (i = list_after(l, s->after); i < l->count && n < s->max; i++) {
