@@ -131,11 +131,14 @@ static bool parse_ouids(const char *text, uint8_t **ouids, size_t *n)
 /* What comes into a member becomes its group's. */
 static enum status ask_about_group(struct app *app, const struct args *args, const char *serial)
 {
-	struct ha_config *config = ha_config_get(app->ha);
-	enum status st = ST_OK;
+	enum status st = ha_config_usable(app);
+	struct ha_config *config;
 	char text[200];
 	unsigned int g;
 
+	if (st)
+		return st;
+	config = ha_config_get(app->ha);
 	if (!config)
 		return fail_errno(app, -ENOMEM, "reading the HA configuration");
 	for (g = 0; g < config->n_groups && !st; g++) {

@@ -167,20 +167,24 @@ static enum status describe(struct app *app, const struct ha_config *config,
 static enum status survey(struct app *app, const struct args *args, const char *serial,
 			  const char *hsm, char **text)
 {
-	struct ha_config *config = ha_config_get(app->ha);
+	struct ha_config *config;
 	struct ha_slot *list = NULL;
-	enum status st = ST_OK;
-	int i, pass, n = 0;
+	enum status st = ha_config_usable(app);
 	FILE *out = NULL;
-	size_t size;
+	size_t i, n = 0, size;
+	int pass;
 
 	*text = NULL;
+	/* A broken file would look like one without groups. */
+	if (st)
+		return st;
+	config = ha_config_get(app->ha);
 	if (config)
 		out = open_memstream(text, &size);
 	if (!out)
 		st = fail_errno(app, -ENOMEM, "looking for copies");
 	else
-		n = ha_slots(app->ha, 0, &list);
+		st = slots_get(app, &list, &n);
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < n && !st; i++) {
 			const struct ha_slot *slot = &list[i];
@@ -201,8 +205,7 @@ static enum status survey(struct app *app, const struct args *args, const char *
 		free(*text);
 		*text = NULL;
 	}
-	if (n >= 0)
-		free(list);
+	free(list);
 	free(config);
 	return st;
 }
@@ -221,10 +224,14 @@ enum status check_copies_hsm(struct app *app, const struct args *args, const cha
 
 enum status describe_partition(struct app *app, const struct ha_slot *slot, char **text)
 {
-	struct ha_config *config = ha_config_get(app->ha);
-	FILE *out = config ? open_memstream(text, &(size_t){ 0 }) : NULL;
-	enum status st;
+	enum status st = ha_config_usable(app);
+	struct ha_config *config;
+	FILE *out;
 
+	if (st)
+		return st;
+	config = ha_config_get(app->ha);
+	out = config ? open_memstream(text, &(size_t){ 0 }) : NULL;
 	if (!out) {
 		free(config);
 		return fail_errno(app, -ENOMEM, "looking for copies");

@@ -415,6 +415,16 @@ def test_broken_configuration():
     for words in (('listgroups',), ('retry', '-count', '3'),
                   ('removemember', '-group', GROUP, '-serial', PAR1)):
         refused(machine, CONFIG, 'hagroup', *words, says=[machine.config])
+    # Who is in a group is not known: nothing is destroyed, by force or otherwise.
+    password = machine.secret('so-password-1')
+    for words in (('hsm', 'init', '-slot', '101', '-label', 'x', '--password-file', password),
+                  ('hsm', 'zeroize', '-slot', '101'), ('hsm', 'factoryreset', '-slot', '101'),
+                  ('partition', 'delete', '-slot', '1', '--password-file', password),
+                  ('partition', 'init', '-slot', '1', '-label', 'x'),
+                  ('partition', 'clear', '-slot', '1'),
+                  ('partition', 'changepolicy', '-slot', '1', '-policy', '1', '-value', '1'),
+                  ('partition', 'clone', '-from', '0', '-slot', '1', '-objects', '0')):
+        refused(machine, CONFIG, *words, '-force', says=[machine.config, 'Repair the file'])
     expect_in('partitions are there', machine.ok('slot', 'list'), PAR1)
     with open(machine.config, 'w', encoding='utf-8') as f:
         f.write(good)
