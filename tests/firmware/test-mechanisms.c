@@ -385,12 +385,24 @@ static void test_ecdsa(void **state)
 
 /* ---- approved only ---- */
 
-#define POLICY_NON_FIPS	43
+#define HSM_POLICY_NON_FIPS	12
+#define POLICY_NON_FIPS		43
 
-static void approved_only(void)
+/* By the partition's policy, which destroys its objects */
+static void partition_approved_only(void)
 {
 	assert_ok(card_policy(card, card->part, CTX_PO, POLICY_NON_FIPS, 0));
 	assert_ok(card_login(card, card->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+}
+
+/* By the HSM's, which destroys its partitions; that of a new one is as delivered, and held down. */
+static void hsm_approved_only(void)
+{
+	assert_ok(card_policy(card, 0, CTX_SO, HSM_POLICY_NON_FIPS, 0));
+	assert_ok(card_partition_create(card, CTX_SO, &card->part));
+	assert_ok(card_partition_init(card, card->part, CTX_PO, "par0", PO_PIN, DOMAIN));
+	card_make_roles(card, card->part);
+	assert_rv(card_policy(card, card->part, CTX_PO, POLICY_NON_FIPS, 1), PCIEHSM_CKR_POLICY);
 }
 
 static unsigned long sign(uint32_t mech, uint32_t key)
@@ -418,10 +430,94 @@ static uint32_t listed(uint32_t mech)
 	return flags;
 }
 
-static void test_approved(void **state)
+/* Wraps key 11 with key 10, whose value is known: a mechanism without parameter, or with an IV */
+static unsigned long wrap(uint32_t mech, const char *iv)
 {
-	(void)state;
+	struct fwmsg m;
+
+	fwmsg_begin(&m, PCIEHSM_OP_WRAP, 1);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, mech);
+	if (iv)
+		put_hex(&m, PCIEHSM_F_P_IV, iv);
+	put_ouid(&m, PCIEHSM_F_KEY, 10);
+	put_ouid(&m, PCIEHSM_F_OBJECT, 11);
+	return send_as(&m, CTX_CO);
+}
+
+static unsigned long unwrap(uint32_t mech, const char *iv, const char *wrapped, uint32_t n)
+{
+	struct fwmsg m;
+
+	fwmsg_begin(&m, PCIEHSM_OP_UNWRAP, 1);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, mech);
+	if (iv)
+		put_hex(&m, PCIEHSM_F_P_IV, iv);
+	put_ouid(&m, PCIEHSM_F_KEY, 10);
+	put_hex(&m, PCIEHSM_F_DATA, wrapped);
+	put_ouid(&m, PCIEHSM_F_OUID, n);
+	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
+	fwmsg_attr_ulong(&m, CKA_CLASS, CKO_SECRET_KEY);
+	fwmsg_attr_ulong(&m, CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+	return finish(&m);
+}
+
+static const struct {
+	uint32_t	mech;
+	const char	*iv;
+} unauthenticated[] = {
+	{ CKM_AES_ECB, NULL },
+	{ CKM_AES_CBC, "000102030405060708090a0b0c0d0e0f" },
+	{ CKM_AES_CBC_PAD, "000102030405060708090a0b0c0d0e0f" },
+};
+
+#define UNAUTHENTICATED	(sizeof(unauthenticated) / sizeof(unauthenticated[0]))
+
+static void wrapping_keys(void)
+{
+	create_secret(10, CKK_AES,
+		      "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+	create_secret(11, CKK_GENERIC_SECRET,
+		      "00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f");
+}
+
+/* SP 800-38F: only what authenticates the key wraps it. Data may be encrypted by any mode. */
+static void wraps_approved(void)
+{
+	static const uint32_t modes[] = {
+		CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR
+	};
+	static const uint32_t fit[] = {
+		CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_AES_GCM, CKM_RSA_PKCS_OAEP
+	};
+	const uint32_t wrapping = CKF_WRAP | CKF_UNWRAP, data = CKF_ENCRYPT | CKF_DECRYPT;
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		assert_int_equal(listed(modes[i]) & (wrapping | data), data);
+	for (i = 0; i < sizeof(fit) / sizeof(fit[0]); i++)
+		assert_int_equal(listed(fit[i]) & wrapping, wrapping);
+	wrapping_keys();
+	for (i = 0; i < UNAUTHENTICATED; i++) {
+		assert_rv(wrap(unauthenticated[i].mech, unauthenticated[i].iv),
+			  CKR_MECHANISM_INVALID);
+		assert_rv(unwrap(unauthenticated[i].mech, unauthenticated[i].iv,
+				 "00112233445566778899aabbccddeeff", 12), CKR_MECHANISM_INVALID);
+	}
+	assert_ok(wrap(CKM_AES_KEY_WRAP, NULL));
+	/* RFC 3394, 4.6 */
+	assert_ok(unwrap(CKM_AES_KEY_WRAP, NULL, "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326"
+			 "cbc7f0e71a99f43bfb988b9b7a02dd21", 12));
+}
+
+static void check_approved(void (*approved_only)(void))
+{
+	size_t i;
+
 	/* As delivered everything goes. */
+	wrapping_keys();
+	for (i = 0; i < UNAUTHENTICATED; i++)
+		assert_ok(wrap(unauthenticated[i].mech, unauthenticated[i].iv));
+	assert_ok(unwrap(CKM_AES_ECB, NULL, "00112233445566778899aabbccddeeff", 12));
 	assert_ok(card_rsa(card, CTX_CO, 1, "rsa", false));
 	assert_ok(generate_ec(3, SECP256K1));
 	assert_ok(sign(CKM_SHA1_RSA_PKCS, 2));
@@ -445,6 +541,19 @@ static void test_approved(void **state)
 	assert_rv(sign(CKM_SHA256_HMAC, 7), PCIEHSM_CKR_POLICY);
 	create_secret(8, CKK_GENERIC_SECRET, "000102030405060708090a0b0c0d");
 	assert_ok(sign(CKM_SHA256_HMAC, 8));
+	wraps_approved();
+}
+
+static void test_approved_partition(void **state)
+{
+	(void)state;
+	check_approved(partition_approved_only);
+}
+
+static void test_approved_hsm(void **state)
+{
+	(void)state;
+	check_approved(hsm_approved_only);
 }
 
 /* ---- pairs ---- */
@@ -513,7 +622,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hkdf, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ecdsa, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_approved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_approved_partition, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_approved_hsm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_pair, setup, teardown),
 	};
 

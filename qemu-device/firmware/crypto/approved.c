@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is approved: FIPS 186-5, SP 800-131A Rev. 2, SP 800-56A, SP 800-186 and FIPS 203 to
- * 205, as far as they speak of what is here.
+ * What is approved: FIPS 186-5, SP 800-131A Rev. 2, SP 800-38F, SP 800-56A, SP 800-186 and
+ * FIPS 203 to 205, as far as they speak of what is here.
  */
 #include <openssl/objects.h>
 
@@ -39,6 +39,13 @@ uint32_t fw_approved_flags(CK_ULONG mech)
 		/* Signatures only: as encryption it is no longer allowed. */
 		return info->flags & (CKF_SIGN | CKF_VERIFY | CKF_SIGN_RECOVER |
 				      CKF_VERIFY_RECOVER);
+	case CKM_AES_ECB:
+	case CKM_AES_CBC:
+	case CKM_AES_CBC_PAD:
+	case CKM_AES_CTR:
+		/* SP 800-38F wraps keys by what also authenticates them: KW, KWP, GCM. */
+		uses &= ~(CKF_WRAP | CKF_UNWRAP);
+		break;
 	default:
 		break;
 	}
