@@ -23,17 +23,38 @@ static bool live(const struct ha_member_status *m)
 
 /**
  * struct copies - who else holds what a member holds
- * @objects:	of the member; 0 as well where it can not be asked
+ * @unknown:	the member is there, and could not be asked what it holds
+ * @objects:	of the member; 0 as well where it is not there
  * @others:	other live members, on other cards than the one that is emptied
  * @same:	those of them that hold the same
  * @where:	their serials, as text
  */
 struct copies {
+	bool		unknown;
 	uint32_t	objects;
 	unsigned int	others;
 	unsigned int	same;
 	char		where[HA_MAX_MEMBERS * 27];
 };
+
+/*
+ * Of a member that is down: one that is gone takes nothing along any more, but one that is
+ * there may just be slow. Nothing is lost with it only if it says itself that it is empty.
+ */
+static bool unknown_contents(struct app *app, const struct ha_member_status *m)
+{
+	struct pciehsm_partition_info info;
+	struct pciehsm_transport *t;
+	CK_RV rv;
+
+	if (m->slot == HA_SLOT_NONE)
+		return false;
+	if (app->bus->ops->open(app->bus, m->serial, &t))
+		return true;
+	rv = pciehsm_partition_info(t, &info);
+	t->ops->close(t);
+	return rv || info.objects;
+}
 
 /* @hsm: what is on this card does not count; NULL: everything does */
 static enum status count_copies(struct app *app, const char *label, const char *serial,
@@ -50,9 +71,14 @@ static enum status count_copies(struct app *app, const char *label, const char *
 	if (!status)
 		return fail_errno(app, -ENOMEM, "looking at group %s", label);
 	st = group_status(app, label, status);
-	for (i = 0; !st && i < status->n_members; i++)
-		if (!strcmp(status->members[i].serial, serial) && live(&status->members[i]))
+	for (i = 0; !st && i < status->n_members; i++) {
+		if (strcmp(status->members[i].serial, serial))
+			continue;
+		if (live(&status->members[i]))
 			m = &status->members[i];
+		else
+			copies->unknown = unknown_contents(app, &status->members[i]);
+	}
 	for (i = 0; m && i < status->n_members; i++) {
 		const struct ha_member_status *o = &status->members[i];
 
@@ -76,6 +102,12 @@ enum status check_copies_leaving(struct app *app, const char *label, const char 
 	struct copies copies;
 	enum status st = count_copies(app, label, serial, NULL, &copies);
 
+	if (!st && copies.unknown)
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "Try again when it answers; the kernel log may tell why it does not. "
+			    "-force removes it all the same; its objects stay in the partition.",
+			    "partition %s is there, but could not be asked whether the other members "
+			    "of group %s hold what it holds", serial, label);
 	if (st || !copies.objects || copies.same)
 		return st;
 	if (!copies.others)
@@ -98,6 +130,16 @@ static enum status check_in_group(struct app *app, const struct args *args,
 	struct copies copies;
 	enum status st = count_copies(app, group->label, serial, hsm, &copies);
 
+	if (!st && copies.unknown && !arg_given(args, "force"))
+		return fail(app, ST_REFUSED, CODE_OF_STATUS,
+			    "Try again when it answers; the kernel log may tell why it does not. "
+			    "-force destroys its objects all the same, and what only this member has "
+			    "is lost.",
+			    "partition %s could not be asked whether the other members of group %s "
+			    "hold what it holds", serial, group->label);
+	if (!st && copies.unknown)
+		warn_user(app, "Warning: partition %s could not be asked whether the other members of "
+			  "group %s hold what it holds.", serial, group->label);
 	if (st || !copies.objects || copies.same)
 		return st;
 	if (!arg_given(args, "force"))
@@ -140,13 +182,14 @@ static enum status describe(struct app *app, const struct ha_config *config,
 	if (st)
 		return st;
 	rv = pciehsm_partition_info(context->transport, &info);
+	fprintf(out, "\n  partition %s (%s): ", slot->serial,
+		slot->label[0] ? slot->label : "no label");
 	if (rv)
-		return fail_rv(app, rv, "asking partition %s", slot->serial);
-	fprintf(out, "\n  partition %s (%s): %" PRIu32 " object%s", slot->serial,
-		slot->label[0] ? slot->label : "no label", info.objects,
-		info.objects == 1 ? "" : "s");
+		fprintf(out, "does not say what it holds (%s)", pciehsm_rv_name(rv));
+	else
+		fprintf(out, "%" PRIu32 " object%s", info.objects, PLURAL(info.objects));
 	if (!group) {
-		fprintf(out, info.objects ? "; in no HA group, no other copy is known" : "");
+		fprintf(out, rv || info.objects ? "; in no HA group, no other copy is known" : "");
 		return ST_OK;
 	}
 	fprintf(out, "; member of HA group %s", group->label);

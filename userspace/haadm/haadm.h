@@ -600,8 +600,8 @@ bool members_agree(const struct ha_member_status *a, const struct ha_member_stat
  * @text:	out: what is in it and who else holds the same, for confirm_destroying(); to be
  *		freed
  *
- * Refused if it is a live member of a group, holds objects, and no other live member holds
- * the same; a warning alone if -force is among @args.
+ * Refused if it is a member of a group, holds objects, and no other live member holds the
+ * same, or if it could not be asked; a warning alone if -force is among @args.
  */
 enum status check_copies(struct app *app, const struct args *args, const char *serial,
 			 char **text);

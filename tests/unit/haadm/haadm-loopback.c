@@ -9,6 +9,7 @@
  * LOOPBACK_HANG_MS  how long they keep their callers waiting; else not at all
  * LOOPBACK_STUCK  serials of partitions that do not answer, and whose messages do not come back
  *                 at the end of their time either
+ * LOOPBACK_MUTE   serial of a partition that does not answer, and whose messages come back at once
  * LOOPBACK_SLOW_MS  how long each message takes, at least
  * LOOPBACK_KILL   n: killed before the n-th message that may change something on a card, or
  *                 change of the configuration, counted together
@@ -40,7 +41,7 @@ static void live(void)
 static enum loopback_fault on_message(void *arg, const char *serial, uint32_t op)
 {
 	static const struct timespec for_long = { .tv_sec = 60 };
-	const char *stuck = getenv("LOOPBACK_STUCK");
+	const char *stuck = getenv("LOOPBACK_STUCK"), *mute = getenv("LOOPBACK_MUTE");
 	const struct timespec time = { slow_ms / 1000, slow_ms % 1000 * 1000000 };
 
 	(void)arg;
@@ -48,6 +49,8 @@ static enum loopback_fault on_message(void *arg, const char *serial, uint32_t op
 		nanosleep(&for_long, NULL);
 		return LOOPBACK_HANGS;
 	}
+	if (mute && !strcmp(mute, serial))
+		return LOOPBACK_HANGS;
 	if (slow_ms)
 		nanosleep(&time, NULL);
 	if (op & PCIEHSM_OP_WRITE)

@@ -227,6 +227,41 @@ def test_last_copy():
            'Zeroized')
 
 
+def test_member_that_could_not_be_asked():
+    machine = pair().copy('unasked')
+    machine.create_object(PAR1, 'only here')
+    so, wrong = machine.secret('so-password-1'), machine.secret('wrong-password')
+    leave = ('hagroup', 'removemember', '-group', GROUP, '-serial', PAR1)
+    mute = {'LOOPBACK_MUTE': PAR1}
+    refused(machine, REFUSED, *leave, **mute, says=[
+        f'partition {PAR1} is there, but could not be asked', '-force'])
+    for words in (('partition', 'delete', '-slot', '1', '--password-file', so),
+                  ('hsm', 'init', '-slot', '101', '-label', 'x', '--password-file', so),
+                  ('hsm', 'zeroize', '-slot', '101'), ('hsm', 'factoryreset', '-slot', '101')):
+        refused(machine, REFUSED, *words, **mute, says=[
+            f'partition {PAR1} could not be asked whether the other members', '-force'])
+    forced = machine.copy('unasked-forced')
+    status, _, err = forced.run('hsm', 'zeroize', '-slot', '101', '-force', **mute)
+    err = ' '.join(err.split())
+    expect(f'zeroize -force ({err})', status, OK)
+    for text in (f'Warning: partition {PAR1} could not be asked',
+                 f'partition {PAR1} (par1): does not say what it holds'):
+        expect_in('zeroize -force', err, text)
+    forced = machine.copy('unasked-leaves')
+    forced.ok(*leave, '-force', **mute)
+    # One that says that it is empty is no obstacle, even if it is no live member any more.
+    for _ in range(10):
+        machine.run('role', 'login', '-slot', '1', '-name', 'po', '-force', '--password-file',
+                    wrong)
+    expect('wiped', objects(machine, '1'), 0)
+    refused(machine, CANCELLED, 'hsm', 'zeroize', '-slot', '101', says=['-force'])
+    machine.ok(*leave)
+    # Nor is one that is gone for good.
+    forced = pair().copy('gone')
+    forced.ok('hsm', 'zeroize', '-slot', '101', '-force')
+    forced.ok(*leave)
+
+
 def asked(machine, *words):
     """What a dangerous command says before it asks; it is answered with quit."""
     with Terminal([HAADM, *words], env=machine.env) as terminal:
