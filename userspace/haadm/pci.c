@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The PCI side of a card, for hsm show: where it sits, how fast its link is, what errors
- * were counted. Read from configuration space with libpci, and from sysfs what the kernel
+ * were counted. Read from configuration space (pci_config.c), and from sysfs what the kernel
  * alone knows. A card that is not on this machine's PCI bus simply has none of it.
  */
 #include <inttypes.h>
@@ -10,22 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <pci/pci.h>
-
 #include "haadm.h"
-
-struct pci_side {
-	char		address[32];
-	char		slot[32];
-	unsigned int	speed, speed_max;	/* generation: 1 is 2.5 GT/s */
-	unsigned int	width, width_max;
-	int		numa;			/* -1: does not apply */
-	char		driver[32];
-	char		state[32];		/* as the driver has it */
-	uint64_t	resets;
-	uint64_t	correctable, nonfatal, fatal;
-	bool		aer;
-};
+#include "pci_side.h"
 
 static bool read_attribute(const char *dir, const char *name, char *text, size_t size)
 {
@@ -62,34 +48,10 @@ static bool read_aer(const char *dir, const char *name, uint64_t *count)
 	return found;
 }
 
-static void read_link(struct pci_dev *dev, struct pci_side *side)
-{
-	struct pci_cap *cap = pci_find_cap(dev, PCI_CAP_ID_EXP, PCI_CAP_NORMAL);
-	uint32_t able;
-	uint16_t is;
-
-	if (!cap)
-		return;
-	able = pci_read_long(dev, cap->addr + PCI_EXP_LNKCAP);
-	is = pci_read_word(dev, cap->addr + PCI_EXP_LNKSTA);
-	side->speed_max = able & PCI_EXP_LNKCAP_SPEED;
-	side->width_max = (able & PCI_EXP_LNKCAP_WIDTH) >> 4;
-	side->speed = is & PCI_EXP_LNKSTA_SPEED;
-	side->width = (is & PCI_EXP_LNKSTA_WIDTH) >> 4;
-}
-
-/* libpci ends the process on an error; a card that goes away meanwhile is none to us. */
-static void quiet(char *fmt, ...)
-{
-	(void)fmt;
-}
-
 static bool read_pci(const char *serial, unsigned int card, struct pci_side *side)
 {
 	char dir[PATH_MAX + 16], real[PATH_MAX], link[PATH_MAX], text[64];
 	unsigned int domain, bus, slot, function;
-	struct pci_access *access;
-	struct pci_dev *dev;
 
 	memset(side, 0, sizeof(*side));
 	snprintf(dir, sizeof(dir), "/sys/class/hsm/hsm%u", card);
@@ -108,25 +70,8 @@ static bool read_pci(const char *serial, unsigned int card, struct pci_side *sid
 	snprintf(dir, sizeof(dir), "%s/driver", real);
 	if (realpath(dir, link))
 		snprintf(side->driver, sizeof(side->driver), "%s", strrchr(link, '/') + 1);
-	access = pci_alloc();
-	access->warning = quiet;
-	pci_init(access);
-	/* libpci finds slots for devices of its own list only, not for one of pci_get_dev(). */
-	pci_scan_bus(access);
-	for (dev = access->devices; dev; dev = dev->next)
-		if ((unsigned int)dev->domain == domain && dev->bus == bus && dev->dev == slot &&
-		    dev->func == function)
-			break;
-	if (!dev) {
-		pci_cleanup(access);
+	if (!pci_config_read(domain, bus, slot, function, side))
 		return false;
-	}
-	pci_fill_info(dev, PCI_FILL_IDENT | PCI_FILL_CAPS | PCI_FILL_PHYS_SLOT | PCI_FILL_NUMA_NODE);
-	read_link(dev, side);
-	if (dev->phy_slot)
-		snprintf(side->slot, sizeof(side->slot), "%s", dev->phy_slot);
-	side->numa = dev->numa_node;
-	pci_cleanup(access);
 	side->aer = read_aer(real, "aer_dev_correctable", &side->correctable) &&
 		    read_aer(real, "aer_dev_nonfatal", &side->nonfatal) &&
 		    read_aer(real, "aer_dev_fatal", &side->fatal);
