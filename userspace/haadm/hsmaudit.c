@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "haadm.h"
@@ -384,7 +385,9 @@ static enum status verify_chunks(struct app *app, const char *path, FILE *f,
 	struct pciehsm_audit_check check = { .last = 0 };
 	const struct pciehsm_audit_entry *entries;
 	struct json_object *list = put_list(app->out, "entries");
-	uint64_t total = 0;
+	struct progress progress;
+	struct stat file = { .st_size = 0 };
+	uint64_t total = 0, done = 0;
 	size_t len, n, i;
 	bool bad;
 	void *chunk;
@@ -392,14 +395,21 @@ static enum status verify_chunks(struct app *app, const char *path, FILE *f,
 
 	say(app, INDENT "%8s  %4s %12s  %7s  %-4s %-20s %s\n", "Number", "Boot", "Time (s)",
 	    "Part.", "Role", "Command", "Result");
+	/* What is no plain file, as a pipe, has no size. */
+	fstat(fileno(f), &file);
+	progress_begin(&progress, app, "bytes");
 	while (!rv && (chunk = read_block(f, &len, &bad))) {
+		progress_clear(&progress);
 		rv = pciehsm_audit_verify(certificates, certificates_len, chunk, len, &check, &entries,
 					  &n);
 		for (i = 0; !rv && i < n; i++)
 			print_entry(app, list, &entries[i]);
 		total += rv ? 0 : n;
 		free(chunk);
+		done += sizeof(uint32_t) + len;
+		progress_step(&progress, done, file.st_size);
 	}
+	progress_end(&progress);
 	if (rv)
 		return fail(app, ST_FAILED, rv, "It was changed after the card had signed it.",
 			    "%s is not genuine behind entry %" PRIu64, path, check.last);

@@ -172,6 +172,22 @@ def test_audit_with_the_makers_certificate():
     status, _, err = machine.run('hsm', 'audit', '-verify', 'log')
     expect('without it', status, OK)
     expect_in('a note', ' '.join(err.split()), "not known without its maker's (-root)")
+    # What takes its time shows how far it is, and nothing of it stays.
+    with open(os.path.join(machine.dir, 'log'), 'rb') as f:
+        log = f.read()
+    slow = os.path.join(machine.dir, 'slow')
+    os.mkfifo(slow)
+    progress = re.compile(r'\x1b\[K {8}(no bytes yet, \d+ s|\d+ bytes, )')
+    with Terminal([HAADM, 'hsm', 'audit', '-verify', slow],
+                  env=dict(machine.env, TERM='xterm')) as terminal:
+        with open(slow, 'wb') as f:
+            f.write(log[:-1])
+            f.flush()
+            terminal.wait_for(progress)
+            f.write(log[-1:])
+        shown = terminal.finish()
+        expect(f'exit status ({shown})', terminal.status, OK)
+        expect_in('the end', shown, 'entries are as the card has signed them; 0 are missing.')
     # Another maker's certificate, one that is none, and none
     key = os.path.join(machine.dir, 'other.key')
     other = os.path.join(machine.dir, 'other.pem')
