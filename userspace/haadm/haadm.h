@@ -487,6 +487,9 @@ enum status cmd_ha_halog(struct app *app, struct args *args);
 /** policy_text() - what a policy of a card or a partition is about */
 const char *policy_text(enum ha_slot_kind kind, uint32_t id);
 
+/** policy_takes() - can a policy have that value? One that is fixed has no choice at all. */
+bool policy_takes(enum ha_slot_kind kind, uint32_t id, uint32_t value);
+
 #define TEMPLATE_MAX	64
 
 /**

@@ -72,6 +72,18 @@ const char *policy_text(enum ha_slot_kind kind, uint32_t id)
 	return "(no name)";
 }
 
+bool policy_takes(enum ha_slot_kind kind, uint32_t id, uint32_t value)
+{
+	if (kind == HA_SLOT_PARTITION && id == 20)
+		return value >= 1 && value <= 10;
+	/* The lengths of passwords; the least one is 255 minus its value. */
+	if (kind == HA_SLOT_PARTITION && id == 25)
+		return value <= 255 - PCIEHSM_PIN_MIN;
+	if (kind == HA_SLOT_PARTITION && id == 26)
+		return value >= PCIEHSM_PIN_MIN && value <= PCIEHSM_PIN_MAX;
+	return value <= 1;
+}
+
 /* What happens to the contents when it is set to this value */
 static bool destroys(const struct pciehsm_policy *policy, uint32_t value)
 {

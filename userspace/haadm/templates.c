@@ -113,9 +113,16 @@ static enum status fits(struct app *app, const char *path, enum ha_slot_kind kin
 
 		for (k = 0; k < n && le32toh(list[k].id) != p->id; k++)
 			;
-		if (k < n && (!(le32toh(list[k].flags) & PCIEHSM_POLICY_FIXED) ||
-			      le32toh(list[k].value) == p->value))
+		if (k < n && le32toh(list[k].value) == p->value)
 			continue;
+		if (k < n && !(le32toh(list[k].flags) & PCIEHSM_POLICY_FIXED)) {
+			if (!policy_takes(kind, p->id, p->value))
+				st = fail(app, ST_USAGE, CODE_OF_STATUS,
+					  "Correct the value in the template. Nothing was changed.",
+					  "policy %" PRIu32 " (%s) of %s can not be %" PRIu32, p->id,
+					  policy_text(kind, p->id), path, p->value);
+			continue;
+		}
 		st = fail(app, ST_REFUSED, PCIEHSM_CKR_POLICY,
 			  "Take the line out of the template, or another card. Nothing was changed.",
 			  k < n ? "policy %" PRIu32 " (%s) of %s can not be changed on this card" :
@@ -162,6 +169,7 @@ static enum status apply(struct app *app, struct context *context, const struct 
 {
 	struct pciehsm_policy *list;
 	size_t i, k, n, changed = 0;
+	enum status st = ST_OK;
 	CK_RV rv = pciehsm_policy_get(context->transport, &list, &n);
 
 	if (rv)
@@ -176,18 +184,19 @@ static enum status apply(struct app *app, struct context *context, const struct 
 			continue;
 		rv = pciehsm_policy_set(context->transport, p->id, p->value);
 		if (rv)
-			fail_rv(app, rv, "%s is initialized, but setting policy %"
-				PRIu32 " (%s) to %" PRIu32, context->serial, p->id,
-				policy_text(kind, p->id), p->value);
+			st = fail(app, ST_FAILED, (uint32_t)rv, "What it held is destroyed, and the "
+				  "template's policies before this one are set. Set the others with "
+				  "changepolicy; what the HSM forbids, a partition can not allow.",
+				  "%s is initialized, but policy %" PRIu32 " (%s) could not be set to %"
+				  PRIu32, context->serial, p->id, policy_text(kind, p->id), p->value);
 		else
 			changed++;
 	}
 	free(list);
-	if (rv)
-		return rv_status(rv);
 	put_number(app->out, "policies_set", changed);
-	say(app, INDENT "%zu policies were set as the template has them.\n", changed);
-	return ST_OK;
+	if (!st)
+		say(app, INDENT "%zu policies were set as the template has them.\n", changed);
+	return st;
 }
 
 enum status after_init(struct app *app, const struct args *args, const char *serial,

@@ -8,7 +8,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (AUTH, CANCELLED, DEVICE, GROUP, HAADM, Machine, NOT_FOUND, OK, PAR0, PAR1,
+from common import (AUTH, CANCELLED, DEVICE, FAILED, GROUP, HAADM, Machine, NOT_FOUND, OK, PAR0, PAR1,
                     REFUSED, REPO, USAGE, at_terminals, expect, expect_in, pair, refused,
                     run_tests)
 from terminal import Terminal
@@ -240,6 +240,8 @@ def test_policy_templates():
             ('words', good + 'twenty:x:1\n', USAGE, 'is not of a policy template'),
             ('value', good + '20:x:1x\n', USAGE, 'is not of a policy template'),
             ('huge', good + '20:x:99999999999\n', USAGE, 'is not of a policy template'),
+            ('great', good.replace(':6\n', ':11\n', 1), USAGE, 'of great can not be 11'),
+            ('greater', good.replace('Allow raw RSA operations:1', 'x:2'), USAGE, 'can not be 2'),
             ('unknown', good + '99:x:1\n', REFUSED, "not one of this card's"),
             ('fixed', good + '41:Partition version:1\n', REFUSED, 'can not be changed')):
         with open(os.path.join(machine.dir, name), 'w', encoding='utf-8') as f:
@@ -250,6 +252,25 @@ def test_policy_templates():
             '-applytemplate', 'nothing', *init, says=['nothing'])
     expect('label', json.loads(machine.ok('--json', 'partition', 'show', '-slot', '0'))['label'],
            'p')
+
+
+def test_template_that_the_hsm_forbids():
+    machine = Machine('forbids')
+    so, po = machine.secret('so-password-1'), machine.secret('po-password-2')
+    machine.ok('hsm', 'init', '-slot', '101', '-label', 'h', '-force', '--password-file', so)
+    machine.ok('hsm', 'changepolicy', '-slot', '101', '-policy', '12', '-value', '0', '-force',
+               '--password-file', so)
+    machine.ok('partition', 'create', '-slot', '101', '--password-file', so)
+    with open(os.path.join(machine.dir, 'template'), 'w', encoding='utf-8') as f:
+        f.write('# pciehsm policy template 1: partition\n20:x:6\n43:x:1\n')
+    status, out, err = machine.run('partition', 'init', '-slot', '1', '-label', 'x', '-force',
+                                   '-applytemplate', 'template', '--password-file', po,
+                                   '--domain-file', po)
+    # Not a status that says that nothing was done
+    expect(f'init ({out}{err})', status, FAILED)
+    for text in ('is initialized, but policy 43', 'could not be set to 1', 'What it held is dest'):
+        expect_in('init', ' '.join(err.split()), text)
+    expect('the policy before it', policies(machine, 'partition', '1')[20], 6)
 
 
 def test_login_after_init():
