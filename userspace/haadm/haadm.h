@@ -283,6 +283,7 @@ struct secret {
 
 /**
  * secret_get() - from the option, its -file, -fd or -credential, or from the operator
+ * @args:	NULL: from the operator alone
  * @name:	of the option
  * @prompt:	"Enter the password"; NULL: do not ask
  *

@@ -269,8 +269,7 @@ enum status cmd_role_logout(struct app *app, struct args *args)
 enum status cmd_role_changepw(struct app *app, struct args *args)
 {
 	uint32_t role = role_by_name(arg_text(args, "name"));
-	static const struct args nowhere;
-	const struct args *from = args;
+	const struct args *from = arg_given(args, "prompt") ? NULL : args;
 	uint32_t attempts = NO_ATTEMPTS;
 	struct secret old, new;
 	struct context *context;
@@ -284,8 +283,6 @@ enum status cmd_role_changepw(struct app *app, struct args *args)
 	if (st)
 		return st;
 	say(app, "\n");
-	if (arg_given(args, "prompt"))
-		from = &nowhere;
 	st = secret_get(app, from, "oldpw", "Enter existing password", &old);
 	if (st)
 		return st;

@@ -240,7 +240,7 @@ static enum status nobody_to_ask(struct app *app, const char *name)
 static enum status given_or_ask(struct app *app, const struct args *args, const char *name,
 				const char *prompt, struct secret *secret, bool *asked)
 {
-	const struct value *v = arg_value(args, name);
+	const struct value *v = args ? arg_value(args, name) : NULL;
 	char credential[64], path[PATH_MAX];
 
 	memset(secret, 0, sizeof(*secret));
@@ -255,7 +255,7 @@ static enum status given_or_ask(struct app *app, const struct args *args, const 
 	if (v)
 		return from_text(app, v, secret);
 	snprintf(credential, sizeof(credential), HAADM_NAME ".%s", name);
-	if (credential_path(credential, path, sizeof(path)) && !access(path, F_OK))
+	if (args && credential_path(credential, path, sizeof(path)) && !access(path, F_OK))
 		return from_file(app, path, secret);
 	if (!prompt || !can_ask(app))
 		return nobody_to_ask(app, name);

@@ -395,7 +395,7 @@ static const struct option role_changepw[] = {
 	  .help = "new password, 8 to 255 characters" },
 	{ .names = "prompt p", .type = OPT_FLAG,
 	  .help = "ask for both, wherever else they could come from" },
-	FORCE("nothing else is asked here; for scripts that give it"), END
+	FORCE("do not ask before the last attempt of an SO, which can destroy everything"), END
 };
 
 const struct command commands[] = {

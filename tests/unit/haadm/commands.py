@@ -407,6 +407,21 @@ def test_card_that_hangs():
             says=['does not answer'])
 
 
+def test_changepw_that_prompts_takes_no_credentials():
+    machine = pair()
+    directory = os.path.join(machine.dir, 'changepw-credentials')
+    os.mkdir(directory, 0o700)
+    for name in ('oldpw', 'newpw'):
+        with open(os.path.join(directory, f'haadm.{name}'), 'w', encoding='utf-8',
+                  opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write('co-password-4\n')
+    words = ('role', 'changepw', '-slot', '1', '-name', 'co')
+    env = {'CREDENTIALS_DIRECTORY': directory}
+    refused(machine, AUTH, *words, '-prompt', **env,
+            says=['the oldpw is needed and there is no terminal'])
+    machine.ok(*words, **env)
+
+
 def test_broken_configuration():
     machine = pair()
     good = machine.config_text()
