@@ -276,8 +276,10 @@ static enum status read_secret(struct monitor *m, const struct args *args, bool 
 		return fail_errno(m->app, -errno, "keeping the password");
 	/* Where the limit is too low, it is kept all the same. */
 	mlock(fresh, sizeof(*fresh));
-	st = secret_get(m->app, args, "password",
-			"Enter the members' password, or nothing to watch alone", fresh);
+	/* Nothing is an answer of a person's; an empty file is a mistake. */
+	st = given ? secret_get(m->app, args, "password", NULL, fresh) :
+	     secret_get_any(m->app, args, "password",
+			    "Enter the members' password, or nothing to watch alone", fresh);
 	if (st || !fresh->len) {
 		munmap(fresh, sizeof(*fresh));
 		return st;

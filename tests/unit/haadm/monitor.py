@@ -13,8 +13,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (DEVICE, GROUP, HAADM, NOT_FOUND, OK, PAR0, PAR1, REPO, expect, expect_in,
-                    pair, refused, run_tests)
+from common import (DEVICE, GROUP, HAADM, NOT_FOUND, OK, PAR0, PAR1, REPO, USAGE, expect,
+                    expect_in, pair, refused, run_tests)
+from terminal import Terminal
 
 PASSWORD = 'co-password-4'
 # Nothing here takes so long but on a machine that has much else to do.
@@ -285,6 +286,18 @@ def test_metrics_and_the_dashboard():
 
 
 # --- passwords and the configuration ---
+
+def test_nothing_is_an_answer():
+    machine = pair().copy('nothing')
+    with Terminal([HAADM, 'monitor', '-once'], env=machine.env) as terminal:
+        terminal.wait_for('or nothing to watch alone: ')
+        terminal.type('')
+        shown = terminal.finish()
+        expect(f'exit status ({shown})', terminal.status, OK)
+    # An empty file is a mistake.
+    refused(machine, USAGE, 'monitor', '-once', '--password-file', machine.secret(''),
+            says=['is empty'])
+
 
 def test_wrong_password_is_tried_once():
     machine = pair().copy('wrong')
