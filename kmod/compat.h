@@ -17,8 +17,9 @@
 #endif
 
 /*
- * Commands of io_uring. Everything that differs is behind five names:
+ * Commands of io_uring. Everything that differs is behind these names:
  *   hsm_uring_sqe()		the command in the submission entry; in shared memory
+ *   hsm_uring_keep()		the entry stays what it is, though the command is tried later
  *   hsm_uring_import()		registered memory
  *   HSM_URING_WORK()		defines a callback of io_uring_cmd_complete_in_task()
  *   hsm_uring_done()		the end of a command
@@ -36,6 +37,24 @@ static inline const void *hsm_uring_sqe(const struct io_uring_cmd *ioucmd)
 	return ioucmd->sqe->cmd;
 #else
 	return ioucmd->cmd;
+#endif
+}
+
+/*
+ * A command that would have to wait is tried again by a worker, when its entry may hold
+ * another one. Kernels from 6.10 to 6.13 do copy the entry on -EAGAIN, and (6.12.117) go on
+ * to point to where it was: the copy is made here, where they would, and pointed to.
+ */
+static inline void hsm_uring_keep(struct io_uring_cmd *ioucmd)
+{
+#ifdef HSM_HAVE_URING_CACHE
+	struct io_kiocb *req = cmd_to_io_kiocb(ioucmd);
+
+	if (!(req->flags & REQ_F_ASYNC_DATA) || ioucmd->sqe == req->async_data)
+		return;
+	/* With IORING_SETUP_SQE128, without which there is no command of ours */
+	memcpy(req->async_data, ioucmd->sqe, 2 * sizeof(*ioucmd->sqe));
+	ioucmd->sqe = req->async_data;
 #endif
 }
 

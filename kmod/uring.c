@@ -254,6 +254,8 @@ int hsm_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 	u->slot = NULL;
 	u->cqe32 = issue_flags & IO_URING_F_CQE32;
 	ret = hsm_uring_issue(ioucmd, issue_flags);
+	if (ret == -EAGAIN)
+		hsm_uring_keep(ioucmd);
 	if (ret == -EIOCBQUEUED || ret == -EAGAIN)
 		return ret;
 	/* Not by the value that is returned: that has no room for the outcome. */
