@@ -8,6 +8,7 @@
  *   open NODE          open and close: a context
  *   nop NODE           a command
  *   message NODE SIZE  a message of that many bytes
+ *   uring NODE SIZE    the same through io_uring
  *   bind ADDRESS       the driver to a card, and off it again
  *   insmod FILE [PARAMETERS]	the driver with all cards, and out again
  *
@@ -18,7 +19,7 @@
  */
 #include <sys/syscall.h>
 
-#include "common.h"
+#include "ring.h"
 
 enum { THOROUGH = 50 };
 
@@ -64,6 +65,8 @@ static int write_file(const char *name, const char *text)
 
 struct operation {
 	const char	*name;
+	/* What it needs, and no failure shall hit; before each time. Returns 0 or an errno. */
+	int		(*ready)(char **args);
 	/* Returns 0 or an errno; what it did is undone with undo(), after success only. */
 	int		(*once)(char **args);
 	int		(*undo)(char **args);
@@ -84,7 +87,7 @@ static int open_undo(char **args)
 }
 
 /* On a descriptor that stays, so that only the command itself can fail. */
-static int use(char **args)
+static int node_ready(char **args)
 {
 	return fd < 0 ? open_once(args) : 0;
 }
@@ -114,6 +117,45 @@ static int message_once(char **args)
 	return err ? err : ((struct pciehsm_msg *)answer)->session == session ? 0 : EBADMSG;
 }
 
+static struct ring ring;
+
+static int ring_ready(char **args)
+{
+	int err = node_ready(args);
+
+	return err || ring.sq ? err : ring_open(&ring, 4, RING_FLAGS);
+}
+
+/*
+ * Where io_uring itself has no memory for a command, the ring is left in the middle of it,
+ * and so is done with.
+ */
+static int uring_once(char **args)
+{
+	static struct request req;
+	static unsigned char answer[MEBI] __attribute__((aligned(4096)));
+	static uint32_t session;
+	struct pciehsm_uring_cmd cmd = {
+		.in = (uintptr_t)&req, .in_len = atoi(args[1]),
+		.out = (uintptr_t)answer, .out_len = sizeof(answer),
+	};
+	uint64_t outcome = PCIEHSM_OUTCOME_NOT_EXECUTED;
+	int err;
+
+	request_init(&req, PCIEHSM_OP_PING);
+	req.hdr.length = htole32(cmd.in_len);
+	req.hdr.session = ++session;
+	err = -ring_one(&ring, fd, PCIEHSM_URING_MSG, &cmd, &outcome);
+	if (err > 0) {
+		if (outcome != PCIEHSM_OUTCOME_NOT_EXECUTED)
+			exit(fail("executed, and yet failed", 0, err));
+		ring_close(&ring);
+		ring.sq = NULL;
+		return err == EAGAIN ? ENOMEM : err;
+	}
+	return ((struct pciehsm_msg *)answer)->session == session ? 0 : EBADMSG;
+}
+
 /* A resource for which there is no memory is said to be taken (pci_request_region()). */
 static int bind_once(char **args)
 {
@@ -141,11 +183,12 @@ static int insmod_undo(char **args)
 }
 
 static const struct operation operations[] = {
-	{ "open", open_once, open_undo },
-	{ "nop", nop_once, NULL },
-	{ "message", message_once, NULL },
-	{ "bind", bind_once, bind_undo },
-	{ "insmod", insmod_once, insmod_undo },
+	{ "open", NULL, open_once, open_undo },
+	{ "nop", node_ready, nop_once, NULL },
+	{ "message", node_ready, message_once, NULL },
+	{ "uring", ring_ready, uring_once, NULL },
+	{ "bind", NULL, bind_once, bind_undo },
+	{ "insmod", NULL, insmod_once, insmod_undo },
 };
 
 int main(int argc, char **argv)
@@ -178,13 +221,12 @@ int main(int argc, char **argv)
 		module = open(argv[0], O_RDONLY | O_CLOEXEC);
 		if (module < 0)
 			return fail(argv[0], 0, errno);
-	} else if (!op->undo) {
-		err = use(argv);
-		if (err)
-			return fail(argv[0], 0, err);
 	}
 
 	for (n = 1; ; n += n < THOROUGH ? 1 : step) {
+		err = op->ready ? op->ready(argv) : 0;
+		if (err)
+			return fail(argv[0], n, err);
 		arm(n);
 		err = op->once(argv);
 		hit = fired();
