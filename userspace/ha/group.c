@@ -8,10 +8,6 @@
 
 #include "engine.h"
 
-/* Partition policies that allow keys to be cloned; both are needed in a group. */
-#define POLICY_CLONE_PRIVATE	0
-#define POLICY_CLONE_SECRET	4
-
 static void say(char *error, size_t error_len, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -127,29 +123,35 @@ static CK_RV officer_login(struct ha_token *token, struct ha_conn *conn, const v
 static CK_RV check_policies(struct ha_conn *conn, const char *serial, char *error,
 			    size_t error_len)
 {
+	/* What a group needs of its members, by number of the partition's policy */
+	static const struct {
+		uint32_t	id;
+		const char	*what;
+	} needed[] = {
+		{ 0, "private keys to be cloned" },
+		{ 4, "secret keys to be cloned" },
+		{ 21, "high availability recovery" },
+	};
 	struct pciehsm_policy *list;
-	bool allowed[2] = { false, false };
-	size_t i, n;
+	size_t i, k, n;
 	CK_RV rv = pciehsm_policy_get(conn->t, &list, &n);
 
 	if (rv != CKR_OK) {
 		say(error, error_len, "Partition %s: %s.", serial, ha_member_reason(rv));
 		return rv;
 	}
-	for (i = 0; i < n; i++) {
-		if (le32toh(list[i].id) == POLICY_CLONE_PRIVATE)
-			allowed[0] = le32toh(list[i].value);
-		if (le32toh(list[i].id) == POLICY_CLONE_SECRET)
-			allowed[1] = le32toh(list[i].value);
+	for (k = 0; rv == CKR_OK && k < sizeof(needed) / sizeof(needed[0]); k++) {
+		for (i = 0; i < n && le32toh(list[i].id) != needed[k].id; i++)
+			;
+		if (i < n && le32toh(list[i].value))
+			continue;
+		say(error, error_len,
+		    "Partition %s does not allow %s (partition policy %u), which a group needs. Let the Partition SO switch it on (partition changepolicy).",
+		    serial, needed[k].what, needed[k].id);
+		rv = PCIEHSM_CKR_POLICY;
 	}
 	free(list);
-	if (allowed[0] && allowed[1])
-		return CKR_OK;
-	say(error, error_len,
-	    "Partition %s does not allow %s keys to be cloned (partition policy %d), which a group needs. Let the Partition SO switch it on (partition changepolicy).",
-	    serial, allowed[0] ? "secret" : "private",
-	    allowed[0] ? POLICY_CLONE_SECRET : POLICY_CLONE_PRIVATE);
-	return PCIEHSM_CKR_POLICY;
+	return rv;
 }
 
 /* Both ends of a channel, and it is closed again: that the domains are the same. */

@@ -97,6 +97,24 @@ CK_RV sign_with(uint32_t session, const struct ha_ouid *priv)
 			0, sig, &len);
 }
 
+struct pciehsm_transport *at(const char *serial)
+{
+	struct pciehsm_bus *bus = loopback_bus(lb);
+	struct pciehsm_transport *t = cards_open(bus, serial);
+
+	bus->ops->close(bus);
+	return t;
+}
+
+void set_policy(const char *serial, uint32_t policy, uint32_t value)
+{
+	struct pciehsm_transport *t = at(serial);
+
+	OK(pciehsm_login(t, PCIEHSM_ROLE_PO, PO_PIN, strlen(PO_PIN), NULL, NULL));
+	OK(pciehsm_policy_set(t, policy, value));
+	t->ops->close(t);
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec ts;

@@ -50,6 +50,10 @@ CK_RV ec_pair(uint32_t session, const char *label, struct ha_ouid *pub, struct h
 CK_RV aes_key(uint32_t session, bool of_token, struct ha_ouid *key);
 /** sign_with() - one ECDSA signature */
 CK_RV sign_with(uint32_t session, const struct ha_ouid *priv);
+/** at() - a partition as such, not through the engine; to be closed */
+struct pciehsm_transport *at(const char *serial);
+/** set_policy() - by its Partition SO */
+void set_policy(const char *serial, uint32_t policy, uint32_t value);
 /** now_ms() - of a monotonic clock */
 uint64_t now_ms(void);
 /** write_config() - the whole file, as an editor would, not atomically */

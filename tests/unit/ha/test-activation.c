@@ -11,24 +11,6 @@
 
 static const char *const partitions[] = { PARTITION_A, PARTITION_B };
 
-static struct pciehsm_transport *at(const char *serial)
-{
-	struct pciehsm_bus *bus = loopback_bus(lb);
-	struct pciehsm_transport *t = cards_open(bus, serial);
-
-	bus->ops->close(bus);
-	return t;
-}
-
-static void set_policy(const char *serial, uint32_t policy, uint32_t value)
-{
-	struct pciehsm_transport *t = at(serial);
-
-	OK(pciehsm_login(t, PCIEHSM_ROLE_PO, LIT(PO_PIN), NULL, NULL));
-	OK(pciehsm_policy_set(t, policy, value));
-	t->ops->close(t);
-}
-
 /* As "role login" does */
 static void activate(const char *serial)
 {

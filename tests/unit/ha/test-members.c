@@ -199,6 +199,25 @@ static void too_few_copies(void **state)
 	assert_int_equal(objects(), 6);
 }
 
+/* What a group needs is looked at when a partition is to be a member. */
+static void policies_of_a_member(void **state)
+{
+	/* The other way round than they are looked at: each is the first that is missing. */
+	static const uint32_t needed[] = { 21, 4, 0 };
+	char error[256], named[16];
+	size_t i;
+
+	(void)state;
+	OK(ha_group_admit(ha, NULL, PARTITION_B, CO_PIN, strlen(CO_PIN), error, sizeof(error)));
+	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		set_policy(PARTITION_B, needed[i], 0);
+		IS(PCIEHSM_CKR_POLICY, ha_group_admit(ha, NULL, PARTITION_B, CO_PIN,
+						      strlen(CO_PIN), error, sizeof(error)));
+		snprintf(named, sizeof(named), "policy %u)", needed[i]);
+		assert_non_null(strstr(error, named));
+	}
+}
+
 #define WITH_GROUP(f) cmocka_unit_test_setup_teardown(f, with_group, without_group)
 
 int main(void)
@@ -208,6 +227,7 @@ int main(void)
 		WITH_GROUP(what_has_begun_comes_to_its_end),
 		WITH_GROUP(weights_share_the_work),
 		WITH_GROUP(too_few_copies),
+		WITH_GROUP(policies_of_a_member),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
