@@ -7,8 +7,12 @@
 
 #include <errno.h>
 
+#include <openssl/evp.h>
+
+#include "crypto/hpke.h"
 #include "crypto/key.h"
 #include "crypto/mech.h"
+#include "crypto/secret.h"
 
 /* The calls of the self tests that are counted here, and which of them goes wrong (0: none) */
 static unsigned int calls, bad;
@@ -85,6 +89,64 @@ CK_RV __wrap_fw_decapsulate(CK_ULONG mech, const struct fw_mech_params *params,
 	return rv;
 }
 
+CK_RV __real_fw_pbkdf2(const char *digest, struct fw_bytes password, struct fw_bytes salt,
+		       unsigned int iterations, uint8_t *out, size_t len);
+CK_RV __wrap_fw_pbkdf2(const char *digest, struct fw_bytes password, struct fw_bytes salt,
+		       unsigned int iterations, uint8_t *out, size_t len);
+CK_RV __real_fw_hpke_seal(struct fw_hpke *hpke, struct fw_bytes aad, struct fw_bytes plain,
+			  uint8_t *out);
+CK_RV __wrap_fw_hpke_seal(struct fw_hpke *hpke, struct fw_bytes aad, struct fw_bytes plain,
+			  uint8_t *out);
+CK_RV __real_fw_hpke_open(struct fw_hpke *hpke, struct fw_bytes aad, struct fw_bytes sealed,
+			  uint8_t *out);
+CK_RV __wrap_fw_hpke_open(struct fw_hpke *hpke, struct fw_bytes aad, struct fw_bytes sealed,
+			  uint8_t *out);
+int __real_EVP_PKEY_encapsulate(EVP_PKEY_CTX *ctx, unsigned char *out, size_t *len,
+				unsigned char *secret, size_t *secret_len);
+int __wrap_EVP_PKEY_encapsulate(EVP_PKEY_CTX *ctx, unsigned char *out, size_t *len,
+				unsigned char *secret, size_t *secret_len);
+
+CK_RV __wrap_fw_pbkdf2(const char *digest, struct fw_bytes password, struct fw_bytes salt,
+		       unsigned int iterations, uint8_t *out, size_t len)
+{
+	CK_RV rv = __real_fw_pbkdf2(digest, password, salt, iterations, out, len);
+
+	if (goes_wrong())
+		out[len - 1] ^= 1;
+	return rv;
+}
+
+CK_RV __wrap_fw_hpke_seal(struct fw_hpke *hpke, struct fw_bytes aad, struct fw_bytes plain,
+			  uint8_t *out)
+{
+	CK_RV rv = __real_fw_hpke_seal(hpke, aad, plain, out);
+
+	if (goes_wrong())
+		out[0] ^= 1;
+	return rv;
+}
+
+CK_RV __wrap_fw_hpke_open(struct fw_hpke *hpke, struct fw_bytes aad, struct fw_bytes sealed,
+			  uint8_t *out)
+{
+	CK_RV rv = __real_fw_hpke_open(hpke, aad, sealed, out);
+
+	if (goes_wrong())
+		out[0] ^= 1;
+	return rv;
+}
+
+/* Of ML-KEM, where libcrypto has it; the self test gives it the random bytes. */
+int __wrap_EVP_PKEY_encapsulate(EVP_PKEY_CTX *ctx, unsigned char *out, size_t *len,
+				unsigned char *secret, size_t *secret_len)
+{
+	int ok = __real_EVP_PKEY_encapsulate(ctx, out, len, secret, secret_len);
+
+	if (goes_wrong())
+		out[0] ^= 1;
+	return ok;
+}
+
 static int open_card(struct card *c, char *error, size_t len)
 {
 	calls = 0;
@@ -112,7 +174,7 @@ static void test_every_answer(void **state)
 	/* It went well, as there was no such call. */
 	assert_true(calls < count);
 	print_message("# %u answers\n", count - 1);
-	assert_true(count > 20);
+	assert_true(count > 50);
 	bad = 0;
 	hsm_fw_close(c->fw);
 	assert_int_equal(open_card(c, error, sizeof(error)), 0);

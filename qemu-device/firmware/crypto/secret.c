@@ -66,17 +66,16 @@ CK_RV fw_sha256(const struct fw_bytes *parts, size_t count, uint8_t out[FW_SHA25
 	return ok ? CKR_OK : CKR_HOST_MEMORY;
 }
 
-static CK_RV fw_pbkdf2(const char *digest, const void *password, size_t password_len,
-		       const void *salt, size_t salt_len, unsigned int iterations,
-		       uint8_t *out, size_t len)
+CK_RV fw_pbkdf2(const char *digest, struct fw_bytes password, struct fw_bytes salt,
+		unsigned int iterations, uint8_t *out, size_t len)
 {
 	const struct fw_lib *lib = fw_lib();
 	/* Without SP 800-132's lower limits: simulations ask for few iterations. */
 	int unchecked = 1;
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (void *)password,
-						  password_len),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, salt_len),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (void *)password.p,
+						  password.len),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt.p, salt.len),
 		OSSL_PARAM_construct_uint(OSSL_KDF_PARAM_ITER, &iterations),
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)digest, 0),
 		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_PKCS5, &unchecked),
@@ -98,14 +97,17 @@ static CK_RV fw_pbkdf2(const char *digest, const void *password, size_t password
 CK_RV fw_pin_hash(const uint8_t *pin, size_t pin_len, const uint8_t salt[FW_PIN_SALT_LEN],
 		  unsigned int iterations, uint8_t hash[FW_PIN_HASH_LEN])
 {
-	return fw_pbkdf2("SHA256", pin, pin_len, salt, FW_PIN_SALT_LEN, iterations,
-			 hash, FW_PIN_HASH_LEN);
+	return fw_pbkdf2("SHA256", (struct fw_bytes){ pin, pin_len },
+			 (struct fw_bytes){ salt, FW_PIN_SALT_LEN }, iterations, hash,
+			 FW_PIN_HASH_LEN);
 }
 
 CK_RV fw_domain_key(const uint8_t *domain, size_t len, uint8_t key[FW_DOMAIN_KEY_LEN])
 {
-	return fw_pbkdf2("SHA512", domain, len, fw_domain_salt, sizeof(fw_domain_salt) - 1,
-			 FW_DOMAIN_ITERATIONS, key, FW_DOMAIN_KEY_LEN);
+	struct fw_bytes salt = { (const uint8_t *)fw_domain_salt, sizeof(fw_domain_salt) - 1 };
+
+	return fw_pbkdf2("SHA512", (struct fw_bytes){ domain, len }, salt, FW_DOMAIN_ITERATIONS,
+			 key, FW_DOMAIN_KEY_LEN);
 }
 
 CK_RV fw_seal(const uint8_t key[FW_SEAL_KEY_LEN], struct fw_bytes aad, struct fw_bytes plain,

@@ -44,6 +44,20 @@ void fw_wipe_free(void *p, size_t len);
 CK_RV fw_sha256(const struct fw_bytes *parts, size_t count, uint8_t out[FW_SHA256_LEN]);
 
 /**
+ * fw_pbkdf2() - PBKDF2 (RFC 8018, 5.2) with HMAC
+ * @digest:	libcrypto's name of the digest
+ * @password:	the password
+ * @salt:	the salt
+ * @iterations:	cost, at least 1
+ * @out:	the key
+ * @len:	its bytes
+ *
+ * Return: CKR_OK, CKR_HOST_MEMORY or CKR_FUNCTION_FAILED.
+ */
+CK_RV fw_pbkdf2(const char *digest, struct fw_bytes password, struct fw_bytes salt,
+		unsigned int iterations, uint8_t *out, size_t len);
+
+/**
  * fw_pin_hash() - what is stored in place of a password: PBKDF2-HMAC-SHA256
  * @pin:	the password
  * @pin_len:	its bytes
