@@ -192,7 +192,7 @@ static unsigned int found(struct card *c, const char *label)
 	return n;
 }
 
-static uint32_t role_attempts(struct card *c, uint32_t role)
+static struct pciehsm_role_info role_info(struct card *c, uint32_t role)
 {
 	struct pciehsm_role_info info[4];
 	const uint8_t *p;
@@ -207,7 +207,45 @@ static uint32_t role_attempts(struct card *c, uint32_t role)
 	fwmsg_free(&m);
 	for (i = 0; info[i].role != role; i++)
 		;
-	return info[i].attempts;
+	return info[i];
+}
+
+static uint32_t role_attempts(struct card *c, uint32_t role)
+{
+	return role_info(c, role).attempts;
+}
+
+static uint32_t tombstones(struct card *c)
+{
+	struct fwmsg m;
+	uint32_t n;
+
+	fwmsg_begin(&m, PCIEHSM_OP_DIGEST, 0);
+	assert_ok(fwmsg_run(&m, c->fw, c->part, CTX_CO));
+	n = fwmsg_get_u32(&m, PCIEHSM_F_TOMBSTONES);
+	fwmsg_free(&m);
+	return n;
+}
+
+/* The second partition is there while it is being deleted, and not before or after. */
+static void check_partitions(struct run *r)
+{
+	struct hsm_fw_partition list[3];
+	unsigned int count = hsm_fw_partitions(r->c->fw, list, 3);
+
+	assert_in_range(count, 1, r->done == STEP_DELETE_OTHER ? 2 : 1);
+	assert_int_equal(list[0].number, r->c->part);
+}
+
+/* What the policy says is seen where it has its effect. */
+static void check_policy(struct card *c, unsigned int done)
+{
+	uint32_t limit = role_info(c, PCIEHSM_ROLE_CO).limit;
+
+	if (done > STEP_POLICY || (done == STEP_POLICY && limit != 10))
+		assert_int_equal(limit, 7);
+	else
+		assert_int_equal(limit, 10);
 }
 
 /* Objects: @done steps were answered, the next one may or may not have happened. */
@@ -238,6 +276,13 @@ static void check_objects(struct card *c, unsigned int done)
 		assert_int_equal(cloned, 2);
 	if (done < STEP_CLONE)
 		assert_int_equal(cloned, 0);
+	/* The one of what was destroyed stays until it is collected, and not longer. */
+	if (done > STEP_COLLECT || done < STEP_DESTROY)
+		assert_int_equal(tombstones(c), 0);
+	else if (done > STEP_DESTROY && done < STEP_COLLECT)
+		assert_int_equal(tombstones(c), 1);
+	else
+		assert_in_range(tombstones(c), 0, 1);
 }
 
 /* The challenge: what was answered holds, what was not is so or not, and no attempt is lost. */
@@ -266,12 +311,14 @@ static void check(struct run *r)
 		assert_ok(rv);
 	if (r->done <= STEP_PARTITION)
 		return;
+	check_partitions(r);
 	rv = card_login(c, c->part, CTX_PO, PCIEHSM_ROLE_PO, PO_PIN);
 	if (r->done > STEP_PARTITION_INIT)
 		assert_ok(rv);
 	if (r->done <= STEP_CO)
 		return;
 	/* Wrong passwords that were told are not forgotten. */
+	check_policy(c, r->done);
 	attempts = role_attempts(c, PCIEHSM_ROLE_CO);
 	assert_true(attempts <= 10 - r->wrong);
 	if (r->done > STEP_CO_PIN)
