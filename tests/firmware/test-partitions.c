@@ -249,6 +249,31 @@ static void test_capacity(void **state)
 	card_free(c);
 }
 
+/* As many as a card has by default, over a power cycle; and not one more */
+static void test_hundred(void **state)
+{
+	struct card *c = card_new(5);
+	uint32_t number, first = 0;
+	unsigned int n;
+
+	(void)state;
+	assert_ok(card_hsm_init(c, "hsm", SO_PIN));
+	assert_ok(card_login(c, 0, CTX_SO, PCIEHSM_ROLE_SO, SO_PIN));
+	for (n = 0; n < 100; n++) {
+		assert_ok(card_partition_create(c, CTX_SO, &number));
+		if (!n)
+			first = number;
+	}
+	assert_rv(card_partition_create(c, CTX_SO, &number), PCIEHSM_CKR_CAPACITY);
+	card_power_cycle(c);
+	assert_ok(card_login(c, 0, CTX_SO, PCIEHSM_ROLE_SO, SO_PIN));
+	assert_rv(card_partition_create(c, CTX_SO, &number), PCIEHSM_CKR_CAPACITY);
+	/* The first and the last are still what they were. */
+	assert_ok(card_partition_init(c, first, CTX_PO, "first", PO_PIN, DOMAIN));
+	assert_ok(card_partition_init(c, first + n - 1, CTX_PO, "last", PO_PIN, DOMAIN));
+	card_free(c);
+}
+
 static void test_tamper(void **state)
 {
 	struct card *c = card_ready(1238700, DOMAIN);
@@ -415,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_hundred),
 		cmocka_unit_test(test_tamper),
 		cmocka_unit_test(test_clear),
 		cmocka_unit_test(test_incarnation),
