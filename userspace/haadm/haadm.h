@@ -332,6 +332,7 @@ enum status choose_contents(struct app *app, const struct args *args, const char
  * @out:	the object that the command at hand fills with its result; NULL without @json,
  *		and then the put functions below do nothing
  * @command:	the command at hand; NULL before it is known
+ * @acted:	it has changed something: no failure may say that nothing was done
  * @ticker: @quiet: the progress that is shown; that none is
  * @line:	of a script; 0: it is none
  * @hung:	a member did not answer: the engine still waits for it
@@ -350,6 +351,7 @@ struct app {
 	struct ticker		*ticker;
 	struct json_object	*out;
 	const struct command	*command;
+	bool			acted;
 	int			terminal;
 	struct context		*contexts;
 };

@@ -24,6 +24,8 @@
  * @steps:	for JSON
  * @number:	of the step
  * @acted:	something was changed
+ * @planned:	something is left to do
+ * @full:	the group has as many members as it can
  * @dry:	only say what would be done
  */
 struct replace {
@@ -41,10 +43,19 @@ struct replace {
 	struct json_object	*steps;
 	unsigned int		number;
 	bool			acted;
+	bool			planned;
+	bool			full;
 	bool			dry;
 };
 
 enum step_state { STEP_DONE, STEP_BEFORE, STEP_PLANNED, STEP_FAILED };
+
+/* From now on no failure says that nothing was changed. */
+static void acted(struct replace *r)
+{
+	r->acted = true;
+	r->app->acted = true;
+}
 
 static void tell(struct replace *r, const char *step, enum step_state state, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -61,7 +72,9 @@ static void tell(struct replace *r, const char *step, enum step_state state, con
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	r->number++;
-	r->acted |= state == STEP_DONE;
+	if (state == STEP_DONE)
+		acted(r);
+	r->planned |= state == STEP_PLANNED;
 	say(r->app, INDENT "%u. %-54s %s\n", r->number, text, texts[state]);
 	fflush(stdout);
 	put_text(item, "step", step);
@@ -92,6 +105,7 @@ static enum status read_group(struct replace *r)
 		if (r->old_in)
 			r->was = group->members[at];
 		r->new_in = r->new[0] && member_index(group, r->new) >= 0;
+		r->full = group->n_members == HA_MAX_MEMBERS;
 	}
 	free(config);
 	return st;
@@ -458,8 +472,10 @@ static enum status join(struct replace *r)
 				     fail_rv(app, rv, 
 					     "partition %s cannot be a member", r->new);
 		}
-		if (!st && remove)
+		if (!st && remove) {
+			acted(r);
 			st = remove_contents(app, r->label, r->new, &r->officer);
+		}
 		if (st)
 			return st;
 	}
@@ -484,7 +500,7 @@ static void on_progress(void *arg, uint32_t done, uint32_t total, const char *te
 
 static enum status not_equal(struct replace *r, CK_RV rv, const char *error)
 {
-	return fail(r->app, rv ? rv_status(rv) : ST_REFUSED, rv ? (uint32_t)rv : CODE_OF_STATUS,
+	return fail(r->app, rv ? rv_status(rv) : ST_FAILED, rv ? (uint32_t)rv : CODE_OF_STATUS,
 		    "See what differs with: hagroup check. Then run the same command again.",
 		    "%s does not hold what the live members of group %s hold%s%s; %s was not removed",
 		    r->new, r->label, error[0] ? ": " : "", error, r->old);
@@ -518,6 +534,8 @@ static enum status synchronize(struct replace *r)
 	rv = ha_group_synchronize(app->ha, r->label, r->officer.data, r->officer.len, &report,
 				  on_progress, &progress, error, sizeof(error));
 	progress_end(&progress);
+	if (report.copied || report.deleted)
+		acted(r);
 	st = compare(r, &equal, &source);
 	if (st)
 		return st;
@@ -621,13 +639,45 @@ static enum status survey(struct replace *r)
 		return fail(r->app, ST_DEVICE, CODE_OF_STATUS,
 			    "Bring a member back: the new one gets its objects from one.",
 			    "no member of group %s is there", r->label);
+	/* Both would have to be members until the new one holds everything. */
+	if (!st && r->full && r->old_live && !r->new_in)
+		return fail(r->app, ST_REFUSED, CODE_OF_STATUS,
+			    "Remove it first (hagroup removemember), which keeps its objects in its "
+			    "partition; then add the new one: hagroup addmember",
+			    "group %s has %d members, and that is the limit: there is no room for "
+			    "another one beside %s, which is alive", r->label, HA_MAX_MEMBERS, r->old);
 	return st;
+}
+
+/* What is going to be done, or would be; nothing is asked. */
+static enum status plan(struct replace *r)
+{
+	enum status st;
+
+	r->dry = true;
+	st = do_steps(r);
+	r->dry = arg_given(r->args, "dryrun");
+	return st;
+}
+
+static enum status carry_out(struct replace *r)
+{
+	struct app *app = r->app;
+	enum status st;
+
+	say(app, "\n");
+	st = secret_get(app, r->args, "password", "Enter the password", &r->officer);
+	if (st)
+		return st;
+	r->steps = put_list(app->out, "steps");
+	r->number = 0;
+	return do_steps(r);
 }
 
 enum status cmd_ha_replace(struct app *app, struct args *args)
 {
 	struct replace r = { .app = app, .args = args, .label = arg_text(args, "group"),
-			     .old = arg_text(args, "old"), .dry = arg_given(args, "dryrun") };
+			     .old = arg_text(args, "old") };
 	enum status st = need_group(app, r.label);
 
 	if (!st)
@@ -635,16 +685,18 @@ enum status cmd_ha_replace(struct app *app, struct args *args)
 	if (st)
 		return st;
 	say(app, "\n");
-	if (!r.dry || arg_given(args, "password"))
-		st = secret_get(app, args, "password", "Enter the password", &r.officer);
+	if (arg_given(args, "dryrun") && arg_given(args, "password"))
+		st = secret_get(app, args, "password", NULL, &r.officer);
 	if (st)
 		return st;
 	put_text(app->out, "group", r.label);
 	put_text(app->out, "old", r.old);
-	put_bool(app->out, "dry_run", r.dry);
+	put_bool(app->out, "dry_run", arg_given(args, "dryrun"));
 	r.steps = put_list(app->out, "steps");
 	say(app, INDENT "Replacing member %s of group %s:\n\n", r.old, r.label);
-	st = do_steps(&r);
+	st = plan(&r);
+	if (!st && r.planned && !r.dry)
+		st = carry_out(&r);
 	secret_wipe(&r.officer);
 	put_text(app->out, "new", r.new[0] ? r.new : NULL);
 	if (st) {

@@ -21,7 +21,7 @@ static const struct {
 	const char	*advice;	/* where a failure has none of its own */
 } statuses[] = {
 	[ST_OK]		= { 0x0, "No Error", "the command was carried out" },
-	[ST_FAILED]	= { 0x6, "Function Failed", "failed, for a reason that has no number here",
+	[ST_FAILED]	= { 0x6, "Function Failed", "failed, for a reason that has no number here, or when part of it was done",
 			    "The kernel log may tell more; the command can be repeated." },
 	[ST_USAGE]	= { 0x7, "Invalid Arguments",
 			    "unknown command or option, or a bad value; nothing was done",
@@ -149,6 +149,9 @@ static enum status vfail(struct app *app, enum status status, uint32_t code, con
 {
 	char *what, room[80];
 
+	/* They say that nothing was done. */
+	if (app->acted && (status == ST_USAGE || status == ST_CANCELLED || status == ST_REFUSED))
+		status = ST_FAILED;
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
 	if (!advice)
@@ -169,7 +172,7 @@ enum status fail(struct app *app, enum status status, uint32_t code, const char 
 	va_list ap;
 
 	va_start(ap, fmt);
-	vfail(app, status, code, advice, fmt, ap);
+	status = vfail(app, status, code, advice, fmt, ap);
 	va_end(ap);
 	return status;
 }
@@ -313,6 +316,7 @@ static enum status vfail_rv(struct app *app, CK_RV rv, const char *more, const c
 			    const char *fmt, va_list ap)
 {
 	const char *meaning = "the card refuses it";
+	enum status status;
 	char *what;
 	size_t i;
 
@@ -322,10 +326,10 @@ static enum status vfail_rv(struct app *app, CK_RV rv, const char *more, const c
 	}
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
-	fail(app, rv_status(rv), (uint32_t)rv, advice, "%s: %s%s",
-	     what ? what : "the command failed", meaning, more);
+	status = fail(app, rv_status(rv), (uint32_t)rv, advice, "%s: %s%s",
+		      what ? what : "the command failed", meaning, more);
 	free(what);
-	return rv_status(rv);
+	return status;
 }
 
 enum status fail_rv(struct app *app, CK_RV rv, const char *fmt, ...)
@@ -401,16 +405,16 @@ enum status fail_errno(struct app *app, int err, const char *fmt, ...)
 	if (vasprintf(&what, fmt, ap) < 0)
 		what = NULL;
 	va_end(ap);
-	fail(app, status, CODE_OF_STATUS, advice, "%s: %s", what ? what : "the command failed",
-	     strerror(-err));
+	status = fail(app, status, CODE_OF_STATUS, advice, "%s: %s",
+		      what ? what : "the command failed", strerror(-err));
 	free(what);
 	return status;
 }
 
 enum status fail_cancelled(struct app *app)
 {
-	return fail(app, ST_CANCELLED, CODE_OF_STATUS, NULL,
-		    "command cancelled, nothing was changed");
+	return fail(app, ST_CANCELLED, CODE_OF_STATUS, NULL, app->acted ?
+		    "command cancelled before its end" : "command cancelled, nothing was changed");
 }
 
 void say(struct app *app, const char *fmt, ...)

@@ -74,6 +74,7 @@ enum status run_words(struct app *app, int n_words, char **words)
 		put_print(app->out);
 	app->out = NULL;
 	app->command = NULL;
+	app->acted = false;
 	fflush(stdout);
 	return st;
 }

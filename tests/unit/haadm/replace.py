@@ -8,8 +8,9 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from common import (AUTH, CANCELLED, DEVICE, GROUP, Machine, NOT_FOUND, PAR0, PAR1, REFUSED,
-                    USAGE, expect, expect_in, refused, run_tests)
+from common import (AUTH, CANCELLED, DEVICE, FAILED, GROUP, HAADM, Machine, NOT_FOUND, PAR0,
+                    PAR1, REFUSED, USAGE, expect, expect_in, refused, run_tests)
+from terminal import Terminal
 
 NEW = '1238700701510'
 OBJECTS = ['first', 'second', 'third']
@@ -95,6 +96,13 @@ def test_whole():
     machine = failed_group().copy('whole')
     expect('first run', machine.ok(*replace(machine)), f'''
         Replacing member {PAR1} of group {GROUP}:
+
+        1. create a partition on HSM 1238700                      to be done
+        2. initialize the new partition, label par1               to be done
+        3. give the Crypto Officer the group's password           to be done
+        4. add the new partition to group myHAgroup (standby)     to be done
+        5. bring all objects to the new partition, and compare    to be done
+        6. remove 1238700701509 from group myHAgroup              to be done
 
         1. create partition 1238700701510 on HSM 1238700          done
         2. initialize partition 1238700701510, label par1         done
@@ -193,6 +201,75 @@ def test_bad_input():
     expect(f'wrong password ({out}{err})', status, AUTH)
     expect_in('what was done', ' '.join(err.split()), 'The same command goes on from there')
     expect_in('the step that failed', out, '4. add it to the group')
+
+
+def changed(words, option, value):
+    """The same command with another value of one option."""
+    words = list(words)
+    words[words.index(option) + 1] = value
+    return words
+
+
+def test_status_when_something_was_done():
+    """Statuses that say that nothing was done are for when nothing was."""
+    machine = failed_group().copy('halfway')
+    words = replace(machine)
+    # The partition is made, and then the password of its SO is no good.
+    status, out, err = machine.run(*changed(words, '--popassword-file', machine.secret('short')))
+    expect(f'a password that is too short ({out}{err})', status, FAILED)
+    expect_in('the reason', ' '.join(err.split()), 'must have 8 to 255 characters')
+    # Nobody answers at the terminal, with the domain left to ask for.
+    at = words.index('--domain-file')
+    with Terminal([HAADM, *words[:at], *words[at + 2:]], env=machine.env) as terminal:
+        terminal.wait_for('Enter the cloning domain: ')
+        os.write(terminal.fd, b'\x04')
+        shown = ' '.join(terminal.finish().split())
+        # This run has not done anything yet.
+        expect(f'exit status ({shown})', terminal.status, CANCELLED)
+        expect_in('cancelled', shown, 'nothing was changed')
+    fresh = failed_group().copy('halfway-fresh')
+    with Terminal([HAADM, *words[:at], *words[at + 2:]], env=fresh.env) as terminal:
+        terminal.wait_for('Enter the cloning domain: ')
+        os.write(terminal.fd, b'\x04')
+        shown = ' '.join(terminal.finish().split())
+        expect(f'exit status ({shown})', terminal.status, FAILED)
+        expect_in('cancelled', shown, 'command cancelled before its end')
+        expect_in('what was done', shown, 'The same command goes on from there')
+    # Another domain is found when it is to be added.
+    status, out, err = fresh.run(*changed(words, '--domain-file', fresh.secret('another domain')))
+    expect(f'another domain ({out}{err})', status, FAILED)
+    expect_in('the reason', err, 'CKR_DOMAIN_MISMATCH')
+    machine.ok(*words)
+    must_be_replaced(machine, 'in the end')
+
+
+def fill_group(machine):
+    """As many members as a group can have; those that are added have been gone for long."""
+    config = json.loads(machine.config_text())
+    members = config['groups'][0]['members']
+    members += [{'serial': str(90000001 + i)} for i in range(32 - len(members))]
+    with open(machine.config, 'w', encoding='utf-8') as f:
+        json.dump(config, f)
+
+
+def test_full_group():
+    # One that is gone makes room for its successor.
+    machine = failed_group().copy('full')
+    fill_group(machine)
+    machine.ok(*replace(machine))
+    found = group(machine)['members']
+    expect('members', len(found), 32)
+    expect('the new one', [(m['serial'], m['standby'], m['weight']) for m in found
+                           if m['state'] == 'alive'],
+           [(PAR0, False, 1), (NEW, True, 7)])
+    expect('the old one', [m for m in found if m['serial'] == PAR1], [])
+    # One that is alive does not, which is said before anything is done.
+    machine = STATE['healthy'].copy('full-healthy')
+    fill_group(machine)
+    words = changed(replace(machine), '-label', 'next')
+    refused(machine, REFUSED, *words, says=['32 members', 'is alive', 'hagroup removemember'])
+    listed = json.loads(machine.ok('--json', 'slot', 'partitionlist', '-slot', '101'))
+    expect('partitions', [p['serial'] for p in listed['partitions']], [PAR1])
 
 
 if __name__ == '__main__':
