@@ -232,6 +232,73 @@ static void give_up(struct card *c, struct job *j)
 	fwmsg_free(&j->m);
 }
 
+/* Has an engine work on it; gives how often it was said that it is still at work. */
+static unsigned int reports(struct card *c, struct job *j, uint32_t part, uint32_t ctx)
+{
+	unsigned int n;
+
+	submit(c, j, part, ctx);
+	wait_done(j);
+	assert_rv(rv_of(j), CKR_OK);
+	n = atomic_load(&j->progress);
+	fwmsg_free(&j->m);
+	return n;
+}
+
+static void fill(struct card *c, bool bury)
+{
+	uint32_t n;
+
+	assert_ok(card_login(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+	for (n = 1; n <= 200; n++)
+		assert_ok(card_data(c, CTX_CO, n, "one of many", true));
+	for (n = 1; bury && n <= 200; n++)
+		assert_ok(card_destroy(c, CTX_CO, n, 0));
+}
+
+static void begin_policy(struct fwmsg *m, uint32_t policy, uint32_t value)
+{
+	fwmsg_begin(m, PCIEHSM_OP_POLICY_SET, 0);
+	fwmsg_u32(m, PCIEHSM_F_POLICY, policy);
+	fwmsg_u32(m, PCIEHSM_F_VALUE, value);
+}
+
+/* What deletes many rows is heard of all the while. */
+static void test_wiping_reports(void **state)
+{
+	struct card *c = with_engines(1);
+	struct job *j = calloc(1, sizeof(*j));
+
+	(void)state;
+	hsm_fw_context_close(c->fw, CTX_CO);
+	fill(c, true);
+	fwmsg_begin(&j->m, PCIEHSM_OP_TOMBSTONES_COLLECT, 0);
+	fwmsg_bytes(&j->m, PCIEHSM_F_SERIALS, NULL, 0);
+	assert_in_range(reports(c, j, c->part, CTX_CO), 100, 10000);
+	hsm_fw_context_close(c->fw, CTX_CO);
+	fill(c, false);
+	assert_ok(card_policy(c, c->part, CTX_PO, 11, 0));
+	begin_policy(&j->m, 11, 1);
+	assert_in_range(reports(c, j, c->part, CTX_PO), 5, 10000);
+	/* What destroys nothing is done before there is anything to say. */
+	begin_policy(&j->m, 20, 9);
+	assert_in_range(reports(c, j, c->part, CTX_PO), 0, 4);
+	hsm_fw_context_close(c->fw, CTX_CO);
+	fill(c, false);
+	fwmsg_begin(&j->m, PCIEHSM_OP_PARTITION_INIT, 0);
+	fwmsg_text(&j->m, PCIEHSM_F_LABEL, "again");
+	fwmsg_text(&j->m, PCIEHSM_F_PIN, PO_PIN);
+	fwmsg_text(&j->m, PCIEHSM_F_DOMAIN, DOMAIN);
+	assert_in_range(reports(c, j, c->part, CTX_PO), 5, 10000);
+	assert_ok(card_role_init(c, c->part, CTX_PO, PCIEHSM_ROLE_CO, FIRST_PIN));
+	assert_ok(card_set_pin(c, c->part, CTX_CO, PCIEHSM_ROLE_CO, FIRST_PIN, CO_PIN));
+	fill(c, false);
+	fwmsg_begin(&j->m, PCIEHSM_OP_HSM_ZEROIZE, 0);
+	assert_in_range(reports(c, j, 0, CTX_SO), 5, 10000);
+	free(j);
+	card_free(c);
+}
+
 /* A long generation takes one engine: with another, nothing else gets slower. */
 static void test_slow_takes_one_engine(void **state)
 {
@@ -621,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_fair),
 		cmocka_unit_test(test_slow_takes_one_engine),
+		cmocka_unit_test(test_wiping_reports),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_context_close),
 		cmocka_unit_test(test_close_with_work),

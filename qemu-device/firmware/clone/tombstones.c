@@ -161,6 +161,7 @@ CK_RV op_tombstones_collect(struct call *c)
 	else if (!peers_agree(&ch.state, serials, len / 8))
 		rv = PCIEHSM_CKR_PEERS;
 	if (rv == CKR_OK) {
+		ch.call = c;
 		seq = seen_by_all(&ch.state);
 		count = change_collect(&ch, seq);
 	}

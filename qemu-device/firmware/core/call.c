@@ -46,10 +46,23 @@ CK_RV fw_nonce(struct hsm_fw *fw, void *buf, size_t len)
 	return CKR_OK;
 }
 
-bool call_step(void *opaque)
+void call_alive(void *opaque)
 {
 	struct call *c = opaque;
 	uint64_t now;
+
+	if (!c->queued || !c->req->progress)
+		return;
+	now = fw_now_ms(c->fw);
+	if (now - c->progress_at >= PROGRESS_MS) {
+		c->progress_at = now;
+		c->req->progress(c->req, UINT32_MAX);
+	}
+}
+
+bool call_step(void *opaque)
+{
+	struct call *c = opaque;
 
 	if (context_closing(c->ctx))
 		return false;
@@ -57,13 +70,7 @@ bool call_step(void *opaque)
 		return true;
 	if (engine_cancelled(c->fw, c->req))
 		return false;
-	if (c->req->progress) {
-		now = fw_now_ms(c->fw);
-		if (now - c->progress_at >= PROGRESS_MS) {
-			c->progress_at = now;
-			c->req->progress(c->req, UINT32_MAX);
-		}
-	}
+	call_alive(c);
 	return true;
 }
 

@@ -199,6 +199,9 @@ void call_execute(struct hsm_fw *fw, struct hsm_fw_request *req, bool queued);
  */
 bool call_step(void *opaque);
 
+/** call_alive() - the same for what is not given up any more: reports, and no more than that */
+void call_alive(void *opaque);
+
 /** fw_now_ms() - the card's monotonic clock */
 uint64_t fw_now_ms(struct hsm_fw *fw);
 
@@ -213,6 +216,7 @@ CK_RV fw_nonce(struct hsm_fw *fw, void *buf, size_t len);
  * @remove:	which partitions go
  * @removing:	there are any
  * @end_logins:	all logins to the HSM are void with the commit
+ * @call:	NULL, or the message, which hears of progress
  */
 struct hsm_change {
 	struct hsm_fw		*fw;
@@ -221,6 +225,7 @@ struct hsm_change {
 	struct partition	*remove[FW_MAX_PARTITIONS];
 	unsigned int		removing;
 	bool			end_logins;
+	struct call		*call;
 };
 
 /** hsm_change_begin() - begin a change of the HSM; takes @fw->admin */

@@ -147,6 +147,8 @@ static bool store_collect(struct change *ch)
 		if (e && !e->object &&
 		    !store_delete_object(ch->p->fw->store, ch->p->number, e->no))
 			return false;
+		if (ch->call)
+			call_alive(ch->call);
 	}
 	return true;
 }
@@ -206,6 +208,8 @@ static CK_RV store_all(struct change *ch)
 		free(record);
 		return rv;
 	}
+	if (ch->call)
+		store_watch(store, call_alive, ch->call);
 	len = partition_state_encode(&ch->state, record);
 	ok = len && store_put_record(store, ch->p->number, record, len);
 	fw_wipe_free(record, RECORD_MAX);

@@ -94,6 +94,7 @@ static CK_RV hsm_init(struct call *c)
 		rv = CKR_USER_PIN_NOT_INITIALIZED;
 		goto out;
 	}
+	ch.call = c;
 	hsm_change_remove_all(&ch);
 	if (blank)
 		ch.state.roles[PCIEHSM_ROLE_SO] = so;
@@ -129,6 +130,7 @@ static CK_RV destroy(struct call *c, bool factory)
 	rv = hsm_change_begin(&ch, c->fw);
 	if (rv != CKR_OK)
 		return rv;
+	ch.call = c;
 	hsm_destroy(&ch);
 	if (factory) {
 		policy_hsm_defaults(ch.state.policies);
@@ -229,6 +231,7 @@ CK_RV op_partition_delete(struct call *c)
 		rv = CKR_SLOT_ID_INVALID;
 	}
 	if (rv == CKR_OK) {
+		ch.call = c;
 		hsm_change_remove(&ch, p);
 		rv = hsm_change_commit(&ch, &c->events);
 	}

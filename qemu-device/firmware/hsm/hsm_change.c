@@ -94,6 +94,8 @@ static bool store_all(struct hsm_change *ch)
 		free(record);
 		return false;
 	}
+	if (ch->call)
+		store_watch(store, call_alive, ch->call);
 	len = hsm_state_encode(&ch->state, record);
 	ok = len && store_put_record(store, STORE_HSM_RECORD, record, len);
 	for (i = 0; ok && i < ch->removing; i++)

@@ -132,8 +132,8 @@ struct change_item {
  * @room:	of @items
  * @bytes:	quota that will be in use
  * @collect:	tombstones up to this change are forgotten
- * @call:	NULL, or the message, which hears of progress and may be given up until
- *		the change is in force
+ * @call:	NULL, or the message, which hears of progress and may be given up while
+ *		objects are put; what wipes or collects goes through
  */
 struct change {
 	struct partition	*p;

@@ -84,6 +84,7 @@ static CK_RV install(struct call *c, bool blank, const struct partition_state *f
 		change_abort(&ch);
 		return CKR_USER_NOT_LOGGED_IN;
 	}
+	ch.call = c;
 	po = blank ? fresh->roles[PCIEHSM_ROLE_PO] : ch.state.roles[PCIEHSM_ROLE_PO];
 	rv = change_wipe(&ch);
 	if (rv != CKR_OK) {

@@ -195,6 +195,7 @@ static CK_RV set_hsm(struct call *c, uint32_t id, uint32_t value)
 		hsm_change_abort(&ch);
 		return CKR_USER_NOT_LOGGED_IN;
 	}
+	ch.call = c;
 	if (destroys(policy, ch.state.policies[id], value))
 		hsm_change_remove_all(&ch);
 	ch.state.policies[id] = value;
@@ -236,6 +237,7 @@ static CK_RV set_partition(struct call *c, uint32_t id, uint32_t value)
 		change_abort(&ch);
 		return rv;
 	}
+	ch.call = c;
 	ch.state.policies[id] = value;
 	if (!ch.state.policies[POLICY_ACTIVATION])
 		deactivated = activation_end_all(ch.state.roles);

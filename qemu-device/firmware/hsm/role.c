@@ -198,6 +198,7 @@ static CK_RV destroy_by_attempts(struct role_change *rc, uint32_t role)
 	CK_RV rv;
 
 	if (role == PCIEHSM_ROLE_SO) {
+		rc->hsm.call = c;
 		hsm_destroy(&rc->hsm);
 		rv = hsm_change_commit(&rc->hsm, &c->events);
 		if (rv == CKR_OK) {
@@ -206,6 +207,7 @@ static CK_RV destroy_by_attempts(struct role_change *rc, uint32_t role)
 		}
 		return rv;
 	}
+	rc->part.call = c;
 	rv = wipe_partition(&rc->part);
 	if (rv == CKR_OK) {
 		contexts_purge(&c->fw->contexts, c->part, NULL);

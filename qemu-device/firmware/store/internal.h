@@ -62,6 +62,8 @@ struct store {
 	uint64_t	serial;
 	uint8_t		key[FW_SEAL_KEY_LEN];
 	pthread_mutex_t	lock;		/* held during a transaction */
+	void		(*alive)(void *opaque);	/* of the transaction, see store_watch() */
+	void		*alive_opaque;
 	struct chain	now;
 	struct chain	before;
 	uint8_t		root_sum[FW_SHA256_LEN];	/* as loaded */

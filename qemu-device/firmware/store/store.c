@@ -396,13 +396,38 @@ bool store_begin(struct store *s)
 	return true;
 }
 
+/* Steps of SQLite's machine, a handful for each row that is deleted */
+#define WATCH_STEPS		64
+
+static int on_steps(void *opaque)
+{
+	struct store *s = opaque;
+
+	s->alive(s->alive_opaque);
+	return 0;
+}
+
+void store_watch(struct store *s, void (*alive)(void *opaque), void *opaque)
+{
+	s->alive = alive;
+	s->alive_opaque = opaque;
+	sqlite3_progress_handler(s->db, WATCH_STEPS, on_steps, s);
+}
+
+/* The transaction is over. */
+static void release(struct store *s)
+{
+	sqlite3_progress_handler(s->db, 0, NULL, NULL);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void store_rollback(struct store *s)
 {
 	/* SQLite has rolled back by itself after some errors. */
 	if (!sqlite3_get_autocommit(s->db))
 		store_run(store_statement(s, ST_ROLLBACK));
 	s->now = s->before;
-	pthread_mutex_unlock(&s->lock);
+	release(s);
 }
 
 bool store_commit(struct store *s)
@@ -411,7 +436,7 @@ bool store_commit(struct store *s)
 		store_rollback(s);
 		return false;
 	}
-	pthread_mutex_unlock(&s->lock);
+	release(s);
 	return true;
 }
 

@@ -130,6 +130,14 @@ void store_unlock(struct store *store);
  */
 bool store_begin(struct store *store);
 
+/**
+ * store_watch() - have somebody hear of it while this transaction's statements run
+ * @store:	the store
+ * @alive:	called from time to time, in this thread, until the transaction ends
+ * @opaque:	handed to @alive
+ */
+void store_watch(struct store *store, void (*alive)(void *opaque), void *opaque);
+
 /* Each returns false if the store failed: then store_rollback(). */
 bool store_put_record(struct store *store, uint32_t number, const uint8_t *plain, size_t len);
 bool store_delete_partition(struct store *store, uint32_t number);
