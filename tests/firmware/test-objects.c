@@ -4,6 +4,79 @@
  */
 #include "objects.h"
 
+static void x509(struct fwmsg *m, uint32_t n)
+{
+	create(m, n, CKO_CERTIFICATE);
+	fwmsg_attr_ulong(m, CKA_CERTIFICATE_TYPE, CKC_X_509);
+	fwmsg_attr_text(m, CKA_SUBJECT, "s");
+}
+
+/* PKCS#11 3.0, 4.6: object 1 is there already, nothing else is made but 20 to 23. */
+static void certificates(void)
+{
+	static const struct {
+		uint32_t	type;
+		uint64_t	value;
+		unsigned long	rv;
+	} numbers[] = {
+		{ CKA_CERTIFICATE_CATEGORY, 4, CKR_ATTRIBUTE_VALUE_INVALID },
+		{ CKA_JAVA_MIDP_SECURITY_DOMAIN, 4, CKR_ATTRIBUTE_VALUE_INVALID },
+		{ CKA_CERTIFICATE_CATEGORY, 3, CKR_OK },
+	};
+	struct fwmsg m;
+	size_t i;
+
+	create(&m, 20, CKO_CERTIFICATE);
+	fwmsg_attr_ulong(&m, CKA_CERTIFICATE_TYPE, 77);
+	fwmsg_attr_text(&m, CKA_VALUE, "abc");
+	fwmsg_attr_text(&m, CKA_SUBJECT, "s");
+	assert_rv(finish(&m), CKR_ATTRIBUTE_VALUE_INVALID);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		x509(&m, 20);
+		fwmsg_attr_text(&m, CKA_VALUE, "abc");
+		fwmsg_attr_ulong(&m, numbers[i].type, numbers[i].value);
+		assert_rv(finish(&m), numbers[i].rv);
+	}
+	/* Elsewhere, and known by the hashes of both keys */
+	x509(&m, 21);
+	fwmsg_attr_text(&m, CKA_URL, "http://example/");
+	fwmsg_attr_text(&m, CKA_HASH_OF_SUBJECT_PUBLIC_KEY, "01234567890123456789");
+	assert_rv(finish(&m), CKR_TEMPLATE_INCOMPLETE);
+	x509(&m, 21);
+	fwmsg_attr_text(&m, CKA_URL, "http://example/");
+	fwmsg_attr_text(&m, CKA_HASH_OF_SUBJECT_PUBLIC_KEY, "01234567890123456789");
+	fwmsg_attr_text(&m, CKA_HASH_OF_ISSUER_PUBLIC_KEY, "01234567890123456789");
+	assert_ok(finish(&m));
+	/* The check value of "abc" begins as its SHA-1, a9993e36... */
+	x509(&m, 22);
+	fwmsg_attr_text(&m, CKA_VALUE, "abc");
+	fwmsg_attr(&m, CKA_CHECK_VALUE, "\xa9\x99\x3f", 3);
+	assert_rv(finish(&m), CKR_ATTRIBUTE_VALUE_INVALID);
+	x509(&m, 22);
+	fwmsg_attr_text(&m, CKA_VALUE, "abc");
+	fwmsg_attr_text(&m, CKA_PUBLIC_KEY_INFO, "cb");
+	assert_rv(finish(&m), CKR_ATTRIBUTE_VALUE_INVALID);
+	x509(&m, 22);
+	fwmsg_attr_text(&m, CKA_VALUE, "abc");
+	fwmsg_attr_text(&m, CKA_PUBLIC_KEY_INFO, "bc");
+	fwmsg_attr(&m, CKA_CHECK_VALUE, "\xa9\x99\x3e", 3);
+	assert_ok(finish(&m));
+	/* An attribute certificate is somebody's. */
+	create(&m, 23, CKO_CERTIFICATE);
+	fwmsg_attr_ulong(&m, CKA_CERTIFICATE_TYPE, CKC_X_509_ATTR_CERT);
+	fwmsg_attr_text(&m, CKA_VALUE, "abc");
+	assert_rv(finish(&m), CKR_TEMPLATE_INCOMPLETE);
+	create(&m, 23, CKO_CERTIFICATE);
+	fwmsg_attr_ulong(&m, CKA_CERTIFICATE_TYPE, CKC_X_509_ATTR_CERT);
+	fwmsg_attr_text(&m, CKA_OWNER, "o");
+	assert_rv(finish(&m), CKR_TEMPLATE_INCOMPLETE);
+	create(&m, 23, CKO_CERTIFICATE);
+	fwmsg_attr_ulong(&m, CKA_CERTIFICATE_TYPE, CKC_X_509_ATTR_CERT);
+	fwmsg_attr_text(&m, CKA_OWNER, "o");
+	fwmsg_attr_text(&m, CKA_VALUE, "abc");
+	assert_ok(finish(&m));
+}
+
 static void test_templates(void **state)
 {
 	struct fwmsg m;
@@ -59,6 +132,7 @@ static void test_templates(void **state)
 	fwmsg_attr_text(&m, CKA_VALUE, "not looked into");
 	fwmsg_attr_text(&m, CKA_SUBJECT, "s");
 	assert_ok(finish(&m));
+	certificates();
 	/* What is the card's to say */
 	static const uint32_t own[] = { CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE,
 					CKA_KEY_GEN_MECHANISM, 4 };
@@ -558,6 +632,75 @@ static void test_sessions(void **state)
 	assert_ok(card_data(card, CTX_CO, 1, "s", false));
 }
 
+static unsigned long trust(uint32_t ctx, uint32_t n, bool value)
+{
+	struct fwmsg m;
+
+	set(&m, n);
+	fwmsg_attr_bool(&m, CKA_TRUSTED, value);
+	fwmsg_template_end(&m);
+	return send_as(&m, ctx);
+}
+
+static unsigned long wrap_with(uint32_t key, uint32_t n)
+{
+	struct fwmsg m;
+
+	fwmsg_begin(&m, PCIEHSM_OP_WRAP, 1);
+	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, CKM_AES_KEY_WRAP);
+	put_ouid(&m, PCIEHSM_F_KEY, key);
+	put_ouid(&m, PCIEHSM_F_OBJECT, n);
+	return send_as(&m, CTX_CO);
+}
+
+/* What may be wrapped by trusted keys alone can be wrapped once the PO has said which they are. */
+static void test_trusted(void **state)
+{
+	struct fwmsg m;
+
+	(void)state;
+	create_aes(&m, 1);
+	fwmsg_attr_bool(&m, CKA_TOKEN, true);
+	fwmsg_attr_bool(&m, CKA_PRIVATE, false);
+	assert_ok(finish(&m));
+	create_aes(&m, 2);
+	fwmsg_attr_bool(&m, CKA_EXTRACTABLE, true);
+	fwmsg_attr_bool(&m, CKA_WRAP_WITH_TRUSTED, true);
+	assert_ok(finish(&m));
+	create_aes(&m, 3);
+	fwmsg_attr_bool(&m, CKA_TOKEN, true);
+	assert_ok(finish(&m));
+	assert_rv(wrap_with(1, 2), CKR_KEY_NOT_WRAPPABLE);
+	/* Nobody else trusts, and the PO does not see private keys. */
+	assert_rv(trust(CTX_CO, 1, true), CKR_ATTRIBUTE_READ_ONLY);
+	assert_rv(trust(CTX_CU, 1, true), CKR_USER_NOT_LOGGED_IN);
+	assert_rv(trust(CTX_PO, 3, true), CKR_OBJECT_HANDLE_INVALID);
+	assert_ok(trust(CTX_PO, 1, true));
+	assert_true(get_bool(1, CKA_TRUSTED));
+	assert_ok(wrap_with(1, 2));
+	/* That is all that the PO may change of it. */
+	set(&m, 1);
+	fwmsg_attr_bool(&m, CKA_TRUSTED, true);
+	fwmsg_attr_text(&m, CKA_LABEL, "mine");
+	fwmsg_template_end(&m);
+	assert_rv(send_as(&m, CTX_PO), CKR_USER_NOT_LOGGED_IN);
+	card_power_cycle(card);
+	assert_ok(card_login(card, card->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+	assert_true(get_bool(1, CKA_TRUSTED));
+	/* To trust less anybody may who may change the key. */
+	assert_ok(trust(CTX_CO, 1, false));
+	assert_rv(trust(CTX_CO, 1, true), CKR_ATTRIBUTE_READ_ONLY);
+	/* A certificate is trusted in the same way. */
+	x509(&m, 10);
+	fwmsg_attr_bool(&m, CKA_TOKEN, true);
+	fwmsg_attr_text(&m, CKA_VALUE, "abc");
+	assert_ok(finish(&m));
+	assert_rv(trust(CTX_CO, 10, true), CKR_ATTRIBUTE_READ_ONLY);
+	assert_ok(card_login(card, card->part, CTX_PO, PCIEHSM_ROLE_PO, PO_PIN));
+	assert_ok(trust(CTX_PO, 10, true));
+	assert_true(get_bool(10, CKA_TRUSTED));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +713,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_idempotent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trusted, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
  *	token: create	-	yes	yes	-
  *	token: change,
  *	destroy, clone	-	yes	-	-
+ *	trust: public	yes	-	-	-
  */
 #ifndef FIRMWARE_OBJECTS_ACCESS_H
 #define FIRMWARE_OBJECTS_ACCESS_H

@@ -41,22 +41,6 @@ static CK_RV complete_key(struct making *m)
 	return rv;
 }
 
-static CK_RV check_certificate(const struct fw_attrs *attrs)
-{
-	struct fw_bytes value = { 0 }, url = { 0 }, subject = { 0 };
-	uint64_t type = 0;
-
-	fw_attrs_get(attrs, CKA_VALUE, &value);
-	fw_attrs_get(attrs, CKA_URL, &url);
-	fw_attrs_get(attrs, CKA_SUBJECT, &subject);
-	fw_attrs_get_ulong(attrs, CKA_CERTIFICATE_TYPE, &type);
-	if (!value.len && !url.len)
-		return CKR_TEMPLATE_INCOMPLETE;
-	if (type == CKC_X_509 && !fw_attrs_has(attrs, CKA_SUBJECT))
-		return CKR_TEMPLATE_INCOMPLETE;
-	return CKR_OK;
-}
-
 static CK_RV create(struct call *c, struct making *m)
 {
 	struct fw_attrs *attrs = &m->attrs[0];
@@ -71,7 +55,7 @@ static CK_RV create(struct call *c, struct making *m)
 							CKR_TEMPLATE_INCOMPLETE;
 	rv = rules_check(attrs, class, RULES_CREATE);
 	if (rv == CKR_OK && class == CKO_CERTIFICATE)
-		rv = check_certificate(attrs);
+		rv = rules_check_certificate(attrs);
 	if (rv == CKR_OK)
 		rv = rules_defaults(attrs, class);
 	if (rv == CKR_OK)
@@ -350,9 +334,16 @@ CK_RV op_object_size(struct call *c)
 
 /* ---- change ---- */
 
+/* PKCS#11 3.0, 4.6.2 and 4.8: only the security officer trusts a certificate or key. */
+static bool trusts(struct call *c, const struct object *o, const struct fw_attrs *change)
+{
+	return c->role == PCIEHSM_ROLE_PO && access_sees(c->role, o) && change->count == 1 &&
+	       change->list[0].type == CKA_TRUSTED;
+}
+
 static CK_RV may_change(struct call *c, const struct object *o, const struct fw_attrs *change)
 {
-	if (!access_changes(c->role, o))
+	if (!access_changes(c->role, o) && !trusts(c, o, change))
 		return CKR_USER_NOT_LOGGED_IN;
 	if (!(o->flags & OBJ_MODIFIABLE))
 		return CKR_ACTION_PROHIBITED;
@@ -370,7 +361,8 @@ static CK_RV next_version(struct call *c, struct object *o, const struct fw_attr
 
 	rv = fw_attrs_copy(&attrs, &o->attrs);
 	if (rv == CKR_OK)
-		rv = rules_apply(&attrs, change, o->class, RULES_SET);
+		rv = rules_apply(&attrs, change, o->class, c->role == PCIEHSM_ROLE_PO ?
+							   RULES_SET_SO : RULES_SET);
 	if (rv == CKR_OK && attrs_encoded_len(&attrs) > OBJECT_MAX)
 		rv = CKR_DEVICE_MEMORY;
 	if (rv != CKR_OK) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "crypto/mech.h"
 #include "message/template.h"
 #include "message/wire.h"
 
@@ -44,6 +45,8 @@ enum form {
 #define R_USAGE		(1U << 8)
 /* The firmware can not do what true would mean. */
 #define R_ONLY_FALSE	(1U << 9)
+/* Only the security officer makes it true, of an object that exists. */
+#define R_SO		(1U << 11)
 /* Only such keys have the default. */
 #define R_ML_KEM	(1U << 10)
 /* Default, if the template says nothing */
@@ -76,7 +79,7 @@ static const struct rule {
 
 	/* certificates */
 	{ CKA_CERTIFICATE_TYPE, FORM_ULONG, CERT, R_REQUIRED },
-	{ CKA_TRUSTED, FORM_BOOL, CERT, R_FALSE | R_ONLY_FALSE },
+	{ CKA_TRUSTED, FORM_BOOL, CERT, R_SET | R_FALSE | R_SO },
 	{ CKA_CERTIFICATE_CATEGORY, FORM_ULONG, CERT, R_ZERO },
 	{ CKA_CHECK_VALUE, FORM_BYTES, CERT, 0 },
 	{ CKA_START_DATE, FORM_DATE, CERT, R_EMPTY },
@@ -117,7 +120,7 @@ static const struct rule {
 	{ CKA_UNWRAP, FORM_BOOL, PRIVATE | SECRET, R_SET | R_USAGE | R_TRUE },
 	{ CKA_ENCAPSULATE, FORM_BOOL, PUBLIC, R_SET | R_USAGE | R_TRUE | R_ML_KEM },
 	{ CKA_DECAPSULATE, FORM_BOOL, PRIVATE, R_SET | R_USAGE | R_TRUE | R_ML_KEM },
-	{ CKA_TRUSTED, FORM_BOOL, PUBLIC | SECRET, R_SET | R_FALSE | R_ONLY_FALSE },
+	{ CKA_TRUSTED, FORM_BOOL, PUBLIC | SECRET, R_SET | R_FALSE | R_SO },
 	{ CKA_WRAP_TEMPLATE, FORM_TEMPLATE, PUBLIC | SECRET, 0 },
 	{ CKA_UNWRAP_TEMPLATE, FORM_TEMPLATE, PRIVATE | SECRET, 0 },
 	{ CKA_DERIVE_TEMPLATE, FORM_TEMPLATE, PRIVATE | SECRET, 0 },
@@ -258,8 +261,9 @@ static CK_RV check_one(const struct fw_attr *a, uint64_t class, uint64_t key_typ
 		return CKR_ATTRIBUTE_VALUE_INVALID;
 	/* What would make a promise that this card does not keep. */
 	if ((r->flags & R_ONLY_FALSE) && is_true(a))
-		return a->type == CKA_TRUSTED ? CKR_ATTRIBUTE_READ_ONLY :
-						CKR_ATTRIBUTE_VALUE_INVALID;
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	if ((r->flags & R_SO) && is_true(a))
+		return CKR_ATTRIBUTE_READ_ONLY;
 	if (how == RULES_CREATE && (r->flags & R_MATERIAL) && have_type &&
 	    !fw_key_material_attr(class, key_type, a->type))
 		return CKR_ATTRIBUTE_TYPE_INVALID;
@@ -358,6 +362,71 @@ CK_RV rules_check_domain(struct fw_attrs *attrs)
 	return CKR_OK;
 }
 
+/* Attributes of certificates whose values are numbers from 0 to 3 */
+static bool small(const struct fw_attrs *attrs, uint32_t type)
+{
+	uint64_t value = 0;
+
+	fw_attrs_get_ulong(attrs, type, &value);
+	return value <= 3;
+}
+
+/* CKA_CHECK_VALUE: empty, or the first three bytes of SHA-1 of the certificate */
+static CK_RV certificate_check_value(struct fw_bytes check, struct fw_bytes value)
+{
+	uint8_t sum[20];
+	size_t len = sizeof(sum);
+	CK_RV rv;
+
+	if (!check.len)
+		return CKR_OK;
+	if (check.len != 3 || !value.len)
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	rv = fw_op_once(PCIEHSM_FN_DIGEST, CKM_SHA_1, NULL, NULL, value.p, value.len, NULL, sum,
+			&len);
+	if (rv != CKR_OK)
+		return rv;
+	return memcmp(sum, check.p, 3) ? CKR_ATTRIBUTE_VALUE_INVALID : CKR_OK;
+}
+
+CK_RV rules_check_certificate(const struct fw_attrs *attrs)
+{
+	struct fw_bytes value = { 0 }, url = { 0 }, of_subject = { 0 }, of_issuer = { 0 };
+	struct fw_bytes check = { 0 }, info = { 0 };
+	uint64_t type = 0;
+
+	fw_attrs_get_ulong(attrs, CKA_CERTIFICATE_TYPE, &type);
+	fw_attrs_get(attrs, CKA_VALUE, &value);
+	fw_attrs_get(attrs, CKA_URL, &url);
+	fw_attrs_get(attrs, CKA_HASH_OF_SUBJECT_PUBLIC_KEY, &of_subject);
+	fw_attrs_get(attrs, CKA_HASH_OF_ISSUER_PUBLIC_KEY, &of_issuer);
+	fw_attrs_get(attrs, CKA_CHECK_VALUE, &check);
+	fw_attrs_get(attrs, CKA_PUBLIC_KEY_INFO, &info);
+	switch (type) {
+	case CKC_X_509:
+	case CKC_WTLS:
+		if (!fw_attrs_has(attrs, CKA_SUBJECT) || (!value.len && !url.len))
+			return CKR_TEMPLATE_INCOMPLETE;
+		/* What is fetched from elsewhere is known by its keys. */
+		if (url.len && (!of_subject.len || !of_issuer.len))
+			return CKR_TEMPLATE_INCOMPLETE;
+		break;
+	case CKC_X_509_ATTR_CERT:
+		if (!fw_attrs_has(attrs, CKA_OWNER) || !value.len)
+			return CKR_TEMPLATE_INCOMPLETE;
+		break;
+	default:
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	}
+	if (!small(attrs, CKA_CERTIFICATE_CATEGORY) || !small(attrs, CKA_JAVA_MIDP_SECURITY_DOMAIN))
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	/* A certificate of X.509 has the SubjectPublicKeyInfo in it, byte by byte. */
+	if (type == CKC_X_509 && value.len && info.len &&
+	    !memmem(value.p, value.len, info.p, info.len))
+		return CKR_ATTRIBUTE_VALUE_INVALID;
+	return certificate_check_value(check, value);
+}
+
 bool rules_sound(const struct fw_attrs *attrs)
 {
 	const struct rule *r;
@@ -420,7 +489,8 @@ static CK_RV apply_one(struct fw_attrs *attrs, const struct fw_attr *a, uint64_t
 		return CKR_ATTRIBUTE_READ_ONLY;
 	if (!value_valid(r, a))
 		return CKR_ATTRIBUTE_VALUE_INVALID;
-	if ((r->flags & R_ONLY_FALSE) && is_true(a))
+	if ((r->flags & R_SO) && is_true(a) && how != RULES_SET_SO &&
+	    !fw_attrs_get_bool(attrs, a->type, false))
 		return CKR_ATTRIBUTE_READ_ONLY;
 	before = fw_attrs_get_bool(attrs, a->type, false);
 	if (((r->flags & R_UP) && before && !is_true(a)) ||

@@ -42,6 +42,15 @@ CK_RV rules_check(const struct fw_attrs *attrs, uint64_t class, enum rules_for h
 CK_RV rules_check_domain(struct fw_attrs *attrs);
 
 /**
+ * rules_check_certificate() - is this certificate complete, and do its parts agree?
+ *
+ * PKCS#11 3.0, 4.6. The certificate itself is not looked into: who uses it does that.
+ *
+ * Return: CKR_OK, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCOMPLETE, CKR_HOST_MEMORY.
+ */
+CK_RV rules_check_certificate(const struct fw_attrs *attrs);
+
+/**
  * rules_sound() - could this be an object of ours?
  * @attrs:	all attributes, as another card had them
  *
@@ -57,6 +66,7 @@ CK_RV rules_unique_id(struct fw_attrs *attrs, const uint8_t ouid[PCIEHSM_OUID_LE
 
 enum rules_change {
 	RULES_SET,
+	RULES_SET_SO,		/* by the security officer, who alone may trust something */
 	RULES_COPY,
 };
 
@@ -65,7 +75,7 @@ enum rules_change {
  * @attrs:	the object's attributes, changed
  * @change:	the template
  * @class:	the object's class
- * @how:	C_SetAttributeValue or C_CopyObject
+ * @how:	C_SetAttributeValue and by whom, or C_CopyObject
  *
  * Return: CKR_OK and as rules_check(); CKR_TEMPLATE_INCONSISTENT, CKR_HOST_MEMORY. On
  * failure @attrs may be changed in part.
