@@ -8,8 +8,8 @@
  * written. The sealed root row holds a sum over the counters of all records, and each
  * partition's record a sum over the versions and one over the changes of all its objects:
  * a row that was deleted, or replaced by what it, or another of its name, was earlier, is
- * noticed when the card is switched on. A whole file that is replaced by an older copy is not: that takes
- * a counter outside the file.
+ * noticed when the card is switched on. A whole file that is replaced by an older copy is
+ * not: that takes a counter outside the file.
  *
  * One transaction at a time: store_begin() to store_commit() or store_rollback().
  */
