@@ -4,8 +4,32 @@
  * that they are refused.
  */
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
+#include "crypto/internal.h"
 #include "objects.h"
+
+/* Pairs whose halves do not fit together: the public one is that of another pair. */
+CK_RV __real_fw_pqc_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
+CK_RV __wrap_fw_pqc_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs);
+
+static bool broken;
+
+CK_RV __wrap_fw_pqc_to_attrs(EVP_PKEY *pkey, CK_ULONG class, struct fw_attrs *attrs)
+{
+	EVP_PKEY *other = NULL;
+	EVP_PKEY_CTX *ctx;
+	CK_RV rv;
+
+	if (!broken || class != CKO_PUBLIC_KEY)
+		return __real_fw_pqc_to_attrs(pkey, class, attrs);
+	ctx = EVP_PKEY_CTX_new_from_pkey(fw_lib()->ctx, pkey, NULL);
+	assert_true(ctx && EVP_PKEY_keygen_init(ctx) > 0 && EVP_PKEY_generate(ctx, &other) > 0);
+	EVP_PKEY_CTX_free(ctx);
+	rv = __real_fw_pqc_to_attrs(other, class, attrs);
+	EVP_PKEY_free(other);
+	return rv;
+}
 
 /* PKCS#11 3.2; the system's header may be older. */
 #define ML_KEM_GEN	0x0f
@@ -344,6 +368,33 @@ static void test_sign(void **state)
 	free(again);
 }
 
+/* Each family has a check of its own; what fails it is no key, and the card stops. */
+static void test_bad_pair(void **state)
+{
+	static const struct {
+		uint32_t	gen, set;
+	} cases[] = {
+		{ ML_KEM_GEN, 2 }, { ML_DSA_GEN, 2 }, { SLH_DSA_GEN, 3 },
+	};
+	size_t i;
+
+	(void)state;
+	if (!present())
+		skip();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		card->events = 0;
+		assert_ok(generate(KEM, cases[i].gen, cases[i].set, false));
+		broken = true;
+		assert_rv(generate(DSA, cases[i].gen, cases[i].set, false), CKR_DEVICE_ERROR);
+		broken = false;
+		assert_int_equal(count_events(card, HSM_FW_ENGINE_FAILED, 0), 1);
+		assert_rv(has(DSA, CKA_LABEL), CKR_OBJECT_HANDLE_INVALID);
+		assert_rv(has(DSA + 1, CKA_LABEL), CKR_OBJECT_HANDLE_INVALID);
+		card_power_cycle(card);
+		assert_ok(card_login(card, card->part, CTX_CO, PCIEHSM_ROLE_CO, CO_PIN));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_encapsulate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_templates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sign, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_pair, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
