@@ -173,7 +173,10 @@ static void show_look(struct app *app, const struct look *look, bool screen)
 	if (app->json) {
 		struct json_object *line = json_object_new_object();
 
+		/* As the object of the command, so that programs need to know one alone. */
+		put_text(line, "command", "hagroup status");
 		look_json(line, look);
+		put_number(line, "status", ST_OK);
 		puts(json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN |
 						    JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(line);

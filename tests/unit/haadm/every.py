@@ -358,7 +358,17 @@ def test_json():
                   ('--version',)):
         trouble = schema.trouble(json.loads(machine.ok('--json', *words)))
         expect(' '.join(words), trouble, '')
-    for words in (('help', 'nothing'), ('help', 'slot', 'nothing')):
+    # Each look of -watch is an object like that of the command.
+    watched = Machine('json-watch')
+    watched.prepare('0', '100', 'par0')
+    watched.ok('hagroup', 'creategroup', '-slot', '0', '-label', GROUP, '--password-file',
+               watched.secret(CO))
+    looks = json_objects(watched.ok('--json', 'hagroup', 'status', '-group', GROUP, '-watch',
+                                    '-count', '2'))
+    expect('hagroup status -watch', [(look['command'], schema.trouble(look)) for look in looks],
+           [('hagroup status', '')] * 3)
+    for words in (('help', 'nothing'), ('help', 'slot', 'nothing'), ('hagruop', 'listgroups'),
+                  ('--nothing',)):
         status, out, _ = machine.run('--json', *words)
         expect(' '.join(words), (status, schema.trouble(json.loads(out))), (2, ''))
     expect('the command that was asked for',
