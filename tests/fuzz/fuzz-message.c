@@ -65,6 +65,7 @@ static const uint16_t fields[] = {
 	PCIEHSM_F_AUDIT_MASK,
 };
 
+/* New ones at the end: the corpus names them by their places. */
 static const uint32_t attrs[] = {
 	CKA_CLASS, CKA_TOKEN, CKA_PRIVATE, CKA_LABEL, CKA_APPLICATION, CKA_VALUE, CKA_OBJECT_ID,
 	CKA_CERTIFICATE_TYPE, CKA_ISSUER, CKA_SERIAL_NUMBER, CKA_TRUSTED, CKA_CHECK_VALUE,
@@ -76,6 +77,12 @@ static const uint32_t attrs[] = {
 	CKA_ALWAYS_SENSITIVE, CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_EC_PARAMS,
 	CKA_EC_POINT, CKA_ALWAYS_AUTHENTICATE, CKA_WRAP_WITH_TRUSTED, CKA_WRAP_TEMPLATE,
 	CKA_UNWRAP_TEMPLATE, CKA_ALLOWED_MECHANISMS,
+	CKA_DERIVE_TEMPLATE, CKA_ENCAPSULATE_TEMPLATE, CKA_DECAPSULATE_TEMPLATE, CKA_ENCAPSULATE,
+	CKA_DECAPSULATE, CKA_PARAMETER_SET, CKA_SEED, CKA_PRIME, CKA_SUBPRIME, CKA_BASE,
+	CKA_PRIME_BITS, CKA_SUB_PRIME_BITS, CKA_PUBLIC_KEY_INFO, CKA_CERTIFICATE_CATEGORY,
+	CKA_URL, CKA_HASH_OF_SUBJECT_PUBLIC_KEY, CKA_HASH_OF_ISSUER_PUBLIC_KEY,
+	CKA_JAVA_MIDP_SECURITY_DOMAIN, CKA_NAME_HASH_ALGORITHM, CKA_OWNER, CKA_AC_ISSUER,
+	CKA_ATTR_TYPES,
 };
 
 #define COUNT(list)	(sizeof(list) / sizeof((list)[0]))
@@ -135,7 +142,8 @@ static void put_template(struct fwmsg *m, uint16_t id, struct input *in)
 		p = take_bytes(in, len, &len);
 		/* Numbers and flags in full from one byte each */
 		if (len == 1 && (type == CKA_CLASS || type == CKA_KEY_TYPE ||
-				 type == CKA_VALUE_LEN))
+				 type == CKA_VALUE_LEN || type == CKA_PARAMETER_SET ||
+				 type == CKA_CERTIFICATE_TYPE))
 			fwmsg_attr_ulong(m, type, p[0]);
 		else
 			fwmsg_attr(m, type, p, len);
