@@ -223,6 +223,7 @@ static void signs(CK_MECHANISM_TYPE type, CK_MECHANISM_TYPE generate, CK_ULONG s
 	CK_MECHANISM plain = { type, NULL, 0 }, mech = { type, &c, sizeof(c) };
 	CK_SESSION_HANDLE s = session();
 	CK_BYTE *sig = malloc(wanted), *again = malloc(wanted), data[100] = "data";
+	CK_BYTE hers[256] = "hers";
 	CK_OBJECT_HANDLE pub, priv;
 	CK_ULONG len = 0;
 
@@ -251,12 +252,12 @@ static void signs(CK_MECHANISM_TYPE type, CK_MECHANISM_TYPE generate, CK_ULONG s
 	OK(p11->C_Verify(s, data, sizeof(data), again, len));
 	OK(p11->C_VerifyInit(s, &plain, pub));
 	IS(CKR_SIGNATURE_INVALID, p11->C_Verify(s, data, sizeof(data), sig, len));
-	c.pContext = (CK_BYTE *)"hers";
+	c.pContext = hers;
 	OK(p11->C_VerifyInit(s, &mech, pub));
 	IS(CKR_SIGNATURE_INVALID, p11->C_Verify(s, data, sizeof(data), sig, len));
 	OK(p11->C_VerifyInit(s, &mech, pub));
 	IS(CKR_SIGNATURE_LEN_RANGE, p11->C_Verify(s, data, sizeof(data), sig, len - 1));
-	c.ulContextLen = 256;
+	c.ulContextLen = sizeof(hers);
 	IS(CKR_MECHANISM_PARAM_INVALID, p11->C_SignInit(s, &mech, priv));
 	c.ulContextLen = 4;
 	c.hedgeVariant = CKH_DETERMINISTIC_REQUIRED + 1;
