@@ -17,7 +17,7 @@ KDIR ?= /usr/src/linux-headers-$(KERNEL_RELEASE)
 parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 submake = +$(MAKE) --no-print-directory $(parallel)
 
-.PHONY: all kmod modules_install check-removals userspace qemu install uninstall deb deps test-deps demo check check-kernels check-qemu check-debug check-packages bench simulate fuzz fuzz-device vm unit clean help
+.PHONY: all kmod modules_install check-removals userspace qemu install uninstall deb deps test-deps demo check check-kernels check-qemu check-debug check-openssl check-packages bench simulate fuzz fuzz-device vm unit clean help
 
 all: kmod userspace qemu
 
@@ -88,6 +88,10 @@ check-qemu: test-deps
 	$(submake) kmod
 	@tests/qemu-versions/check bookworm trixie sid
 
+# What this machine's libcrypto is too old for, on a suite whose is not
+check-openssl: test-deps
+	@SANITIZE=address tests/crypto/on-suite trixie
+
 check-debug: test-deps
 	$(submake) all
 	@tests/debug-kernel/check
@@ -152,6 +156,7 @@ help:
 	@echo 'make check-kernels  build and test the driver with the kernels of three Debian suites (as root)'
 	@echo 'make check-qemu     the card in the QEMU of three Debian suites, each booted (as root)'
 	@echo 'make check-debug    the driver on a kernel that looks for its mistakes'
+	@echo 'make check-openssl  the firmware with the OpenSSL of Debian 13: ML-KEM, ML-DSA, SLH-DSA (as root)'
 	@echo 'make check-packages the Debian packages in fresh systems of Debian 12 and 13 (as root)'
 	@echo 'make bench      measure, in turns with a peer for each thing'
 	@echo 'make fuzz       look for inputs that break the firmware or the card, TIME=seconds for each'
