@@ -140,7 +140,7 @@ static int hsm_ioctl_info(struct hsm_ctx *ctx, void __user *user)
 	info.queues = READ_ONCE(ctrl->nr_io);
 	info.timeout_ms = READ_ONCE(hsm_timeout_ms);
 	info.recovery_ms = hsm_recovery_ms(max(READ_ONCE(hsm_abort_timeout_ms), HSM_POLITE_MS),
-					     ctrl->ready_ms);
+					   ctrl->ready_ms);
 	info.resets = READ_ONCE(ctrl->resets);
 	spin_lock(&ctrl->lock);
 	memcpy(info.hsm_serial, ctrl->ident.serial, sizeof(info.hsm_serial));
