@@ -59,6 +59,7 @@ class Story:
             self.replace_member()
             self.let_work()
             self.stop_application()
+            self.stand_by()
             self.lose_other_member()
         finally:
             if self.application:
@@ -145,6 +146,16 @@ class Story:
                           ('Enter the password: ', CO_PASSWORD))
         digest = self.haadm('hagroup', 'listgroups')['groups'][0]
         self.check('all members hold the same', not digest['needs_sync'], digest)
+
+    def stand_by(self):
+        self.say('   The new member is set aside as a standby, and taken back')
+        change = f'hagroup {{}} -group {GROUP} -serial {NEW}'
+        self.operators.do(change.format('addstandby'))
+        shown = self.operators.list_groups()
+        self.check('the new member is a standby', f'Standby Members:  {NEW}\n' in shown, shown)
+        self.operators.do(change.format('removestandby'))
+        shown = self.operators.list_groups()
+        self.check('and is none any more', f'Standby Members:  {NEW}' not in shown, shown)
 
     def lose_other_member(self):
         self.say('   The other HSM is pulled out: every key works on the new member alone')
