@@ -141,7 +141,9 @@ static CK_RV perform(struct call *c)
 		rv = logged;
 		c->out.keep = false;
 	}
-	/* The partition went while this was being done. */
+	/* The partition went while this was being done: that something was missing says nothing. */
+	if (rv != CKR_OK && c->part && atomic_load(&c->part->gone))
+		rv = CKR_DEVICE_REMOVED;
 	if (rv == CKR_DEVICE_REMOVED)
 		c->status = HSM_FW_NO_PARTITION;
 	else if (rv == CKR_FUNCTION_CANCELED)
