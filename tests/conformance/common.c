@@ -185,7 +185,8 @@ CK_MECHANISM parameter_for(CK_MECHANISM_TYPE type)
 
 bool supports(CK_MECHANISM_TYPE type, CK_FLAGS flags)
 {
-	CK_MECHANISM_INFO info;
+	/* SoftHSM 2.6 adds flags to what it finds there. */
+	CK_MECHANISM_INFO info = { 0 };
 
 	return p11->C_GetMechanismInfo(slot, type, &info) == CKR_OK &&
 	       (info.flags & flags) == flags;
