@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 from ktap import Results, haadm
 
 SERIALS = ('154438', '1238700')
+PATIENCE = 60
 
 
 def show(serial):
@@ -55,16 +57,35 @@ def test_physical_slot():
         assert pci['slot'], (pci, slots)
 
 
+def counted(address, kind):
+    with open(f'/sys/bus/pci/devices/{address}/aer_dev_{kind}', encoding='ascii') as f:
+        return int(re.search(r'TOTAL_ERR_\w+ (\d+)', f.read())[1])
+
+
+def inject(address, kind, error):
+    """Have the link of the first card report an error, and wait until the kernel has counted it."""
+    before = counted(address, kind)
+    # QEMU passes a device's errors on only with SERR# enabled, too.
+    subprocess.run(['setpci', '-s', address, 'COMMAND=100:100'], check=True)
+    subprocess.run(['vmctl', 'hmp', 'pcie_aer_inject_error', 'card0', error], check=True,
+                   stdout=subprocess.DEVNULL)
+    limit = time.monotonic() + PATIENCE
+    while counted(address, kind) == before:
+        assert time.monotonic() < limit, f'{kind} {error} is not counted'
+        time.sleep(0.05)
+
+
 def test_errors_and_node():
+    address = show(SERIALS[0])['address']
+    inject(address, 'nonfatal', 'COMP_TIME')
     for serial in SERIALS:
         pci = show(serial)
         with open(f'/sys/bus/pci/devices/{pci["address"]}/numa_node', encoding='ascii') as f:
             assert pci['numa_node'] == int(f.read()), pci
         for kind in ('correctable', 'nonfatal', 'fatal'):
-            with open(f'/sys/bus/pci/devices/{pci["address"]}/aer_dev_{kind}',
-                      encoding='ascii') as f:
-                total = int(re.search(r'TOTAL_ERR_\w+ (\d+)', f.read())[1])
-            assert pci['aer_' + kind] == total, pci
+            assert pci['aer_' + kind] == counted(pci['address'], kind), pci
+    pci = show(SERIALS[0])
+    assert pci['aer_nonfatal'] > pci['aer_fatal'] == pci['aer_correctable'] == 0, pci
 
 
 def test_text():
