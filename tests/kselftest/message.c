@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-#include "common.h"
+#include "flip.h"
 #include "harness.h"
 
 #define GARBAGE	77	/* no enum pciehsm_outcome */
@@ -439,22 +439,6 @@ TEST_F(node, msg_op)
 }
 
 /* ---- who checks what ---- */
-
-struct flip {
-	volatile uint32_t *op;
-	volatile bool stop;
-};
-
-static void *flipper(void *arg)
-{
-	struct flip *flip = arg;
-
-	while (!flip->stop) {
-		*flip->op = htole32(PCIEHSM_OP_PING);
-		*flip->op = htole32(0x001);
-	}
-	return NULL;
-}
 
 /*
  * A request that changes while it is being sent is either checked and sent as it was

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 
+#include "flip.h"
 #include "ring.h"
 #include "harness.h"
 
@@ -423,22 +424,6 @@ TEST_F(node, fixed_flags)
 }
 
 /* ---- who checks what ---- */
-
-struct flip {
-	volatile uint32_t *op;
-	volatile bool stop;
-};
-
-static void *flipper(void *arg)
-{
-	struct flip *flip = arg;
-
-	while (!flip->stop) {
-		*flip->op = htole32(PCIEHSM_OP_PING);
-		*flip->op = htole32(0x001);
-	}
-	return NULL;
-}
 
 /*
  * A request that changes after it was checked, in memory that the card itself reads:
