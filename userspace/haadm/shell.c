@@ -15,6 +15,8 @@
 
 #define PROMPT		HAADM_NAME ":> "
 #define HISTORY_SIZE	500
+/* Longer than any line that makes sense */
+#define SCRIPT_LINE	65536
 
 /* ---- one command ---- */
 
@@ -279,14 +281,20 @@ static enum status run_prompt(struct app *app)
 	return leave ? ST_OK : st;
 }
 
-/* A script ends with the first command that fails: what follows was meant to build on it. */
+/*
+ * A script ends with the first command that fails: what follows was meant to build on it. There
+ * may be passwords in it: no copy is left in a buffer of stdio's, nor in one that grows.
+ */
 static enum status run_script(struct app *app)
 {
+	size_t size = SCRIPT_LINE;
+	char *line = malloc(size);
 	enum status st = ST_OK;
 	bool leave = false;
-	char *line = NULL;
-	size_t size = 0;
 
+	if (!line)
+		return fail(app, ST_FAILED, CKR_HOST_MEMORY, NULL, "no memory");
+	setvbuf(stdin, NULL, _IONBF, 0);
 	while (!st && !leave && getline(&line, &size, stdin) > 0) {
 		app->line++;
 		st = run_line(app, line, NULL, &leave);

@@ -194,6 +194,28 @@ def test_no_password_is_left_in_memory():
         memory_after_passwords(pair(), term)
 
 
+def test_no_password_of_a_script_is_left_in_memory():
+    if os.geteuid():
+        print('# only root reads the memory of others')
+        return
+    machine = pair()
+    line = f'hagroup check -group {GROUP} -password co-password-4\n'
+    with subprocess.Popen([HAADM], env=machine.env, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as script:
+        script.stdin.write(line)
+        script.stdin.flush()
+        # It waits for the next line then.
+        for shown in script.stdout:
+            if 'Command Result' in shown:
+                break
+        expect_in('the result', shown, 'No Error')
+        memory = memory_of(script.pid)
+        expect('the group is found', GROUP.encode() in memory, True)
+        expect('the password is found', b'co-password-4' in memory, False)
+        script.stdin.close()
+        expect('the end', script.wait(60), 0)
+
+
 # --- manual page and help ---
 
 def test_manual_page():
