@@ -108,7 +108,7 @@ void card_free(struct card *c)
 	free(c);
 }
 
-static unsigned long run(struct fwmsg *m, struct card *c, uint32_t part, uint32_t ctx)
+unsigned long card_run(struct fwmsg *m, struct card *c, uint32_t part, uint32_t ctx)
 {
 	unsigned long rv = fwmsg_run(m, c->fw, part, ctx);
 
@@ -121,7 +121,7 @@ unsigned long card_simple(struct card *c, uint32_t part, uint32_t ctx, uint32_t 
 	struct fwmsg m;
 
 	fwmsg_begin(&m, op, 0);
-	return run(&m, c, part, ctx);
+	return card_run(&m, c, part, ctx);
 }
 
 unsigned long card_hsm_init(struct card *c, const char *label, const char *pin)
@@ -131,7 +131,7 @@ unsigned long card_hsm_init(struct card *c, const char *label, const char *pin)
 	fwmsg_begin(&m, PCIEHSM_OP_HSM_INIT, 0);
 	fwmsg_text(&m, PCIEHSM_F_LABEL, label);
 	fwmsg_text(&m, PCIEHSM_F_PIN, pin);
-	return run(&m, c, 0, CTX_SO);
+	return card_run(&m, c, 0, CTX_SO);
 }
 
 unsigned long card_login(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
@@ -142,7 +142,7 @@ unsigned long card_login(struct card *c, uint32_t part, uint32_t ctx, uint32_t r
 	fwmsg_begin(&m, PCIEHSM_OP_LOGIN, 0);
 	fwmsg_u32(&m, PCIEHSM_F_ROLE, role);
 	fwmsg_text(&m, PCIEHSM_F_PIN, pin);
-	return run(&m, c, part, ctx);
+	return card_run(&m, c, part, ctx);
 }
 
 unsigned long card_logout(struct card *c, uint32_t part, uint32_t ctx)
@@ -172,7 +172,7 @@ unsigned long card_partition_init(struct card *c, uint32_t part, uint32_t ctx,
 	fwmsg_text(&m, PCIEHSM_F_LABEL, label);
 	fwmsg_text(&m, PCIEHSM_F_PIN, pin);
 	fwmsg_text(&m, PCIEHSM_F_DOMAIN, domain);
-	return run(&m, c, part, ctx);
+	return card_run(&m, c, part, ctx);
 }
 
 unsigned long card_role_init(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
@@ -183,7 +183,7 @@ unsigned long card_role_init(struct card *c, uint32_t part, uint32_t ctx, uint32
 	fwmsg_begin(&m, PCIEHSM_OP_ROLE_INIT, 0);
 	fwmsg_u32(&m, PCIEHSM_F_ROLE, role);
 	fwmsg_text(&m, PCIEHSM_F_PIN, pin);
-	return run(&m, c, part, ctx);
+	return card_run(&m, c, part, ctx);
 }
 
 static unsigned long set_secret(struct card *c, uint32_t op, uint32_t part, uint32_t ctx,
@@ -195,7 +195,7 @@ static unsigned long set_secret(struct card *c, uint32_t op, uint32_t part, uint
 	fwmsg_u32(&m, PCIEHSM_F_ROLE, role);
 	fwmsg_text(&m, PCIEHSM_F_PIN, pin);
 	fwmsg_text(&m, PCIEHSM_F_NEW_PIN, fresh);
-	return run(&m, c, part, ctx);
+	return card_run(&m, c, part, ctx);
 }
 
 unsigned long card_set_pin(struct card *c, uint32_t part, uint32_t ctx, uint32_t role,
@@ -216,7 +216,7 @@ unsigned long card_deactivate(struct card *c, uint32_t part, uint32_t ctx, uint3
 
 	fwmsg_begin(&m, PCIEHSM_OP_ROLE_DEACTIVATE, 0);
 	fwmsg_u32(&m, PCIEHSM_F_ROLE, role);
-	return run(&m, c, part, ctx);
+	return card_run(&m, c, part, ctx);
 }
 
 unsigned long card_policy(struct card *c, uint32_t part, uint32_t ctx, uint32_t policy,
@@ -227,7 +227,7 @@ unsigned long card_policy(struct card *c, uint32_t part, uint32_t ctx, uint32_t 
 	fwmsg_begin(&m, PCIEHSM_OP_POLICY_SET, 0);
 	fwmsg_u32(&m, PCIEHSM_F_POLICY, policy);
 	fwmsg_u32(&m, PCIEHSM_F_VALUE, value);
-	return run(&m, c, part, ctx);
+	return card_run(&m, c, part, ctx);
 }
 
 void card_make_roles(struct card *c, uint32_t part)
@@ -283,7 +283,7 @@ unsigned long card_data(struct card *c, uint32_t ctx, uint32_t n, const char *la
 	fwmsg_attr_text(&m, CKA_LABEL, label);
 	fwmsg_attr_text(&m, CKA_VALUE, "some value");
 	fwmsg_template_end(&m);
-	return run(&m, c, c->part, ctx);
+	return card_run(&m, c, c->part, ctx);
 }
 
 unsigned long card_rsa(struct card *c, uint32_t ctx, uint32_t n, const char *label, bool token)
@@ -303,7 +303,7 @@ unsigned long card_rsa(struct card *c, uint32_t ctx, uint32_t n, const char *lab
 	fwmsg_attr_bool(&m, CKA_TOKEN, token);
 	fwmsg_attr_text(&m, CKA_LABEL, label);
 	fwmsg_template_end(&m);
-	return run(&m, c, c->part, ctx);
+	return card_run(&m, c, c->part, ctx);
 }
 
 unsigned long card_ec(struct card *c, uint32_t ctx, uint32_t n, const char *label, bool token)
@@ -325,7 +325,7 @@ unsigned long card_ec(struct card *c, uint32_t ctx, uint32_t n, const char *labe
 	fwmsg_attr_bool(&m, CKA_DERIVE, true);
 	fwmsg_attr_text(&m, CKA_LABEL, label);
 	fwmsg_template_end(&m);
-	return run(&m, c, c->part, ctx);
+	return card_run(&m, c, c->part, ctx);
 }
 
 unsigned long card_aes(struct card *c, uint32_t ctx, uint32_t n, const uint8_t *value, size_t len,
@@ -343,7 +343,7 @@ unsigned long card_aes(struct card *c, uint32_t ctx, uint32_t n, const uint8_t *
 	fwmsg_attr_bool(&m, CKA_EXTRACTABLE, open);
 	fwmsg_attr(&m, CKA_VALUE, value, len);
 	fwmsg_template_end(&m);
-	return run(&m, c, c->part, ctx);
+	return card_run(&m, c, c->part, ctx);
 }
 
 unsigned long card_destroy(struct card *c, uint32_t ctx, uint32_t n, uint32_t flags)
@@ -354,7 +354,7 @@ unsigned long card_destroy(struct card *c, uint32_t ctx, uint32_t n, uint32_t fl
 	put_ouid(&m, PCIEHSM_F_OBJECT, n);
 	if (flags)
 		fwmsg_u32(&m, PCIEHSM_F_FLAGS, flags);
-	return run(&m, c, c->part, ctx);
+	return card_run(&m, c, c->part, ctx);
 }
 
 unsigned long card_find(struct card *c, uint32_t ctx, const char *label, unsigned int *count,
@@ -418,7 +418,7 @@ unsigned long card_set_text(struct card *c, uint32_t ctx, uint32_t n, uint32_t t
 	fwmsg_template(&m, PCIEHSM_F_TEMPLATE);
 	fwmsg_attr_text(&m, type, text);
 	fwmsg_template_end(&m);
-	return run(&m, c, c->part, ctx);
+	return card_run(&m, c, c->part, ctx);
 }
 
 unsigned long card_sign(struct card *c, uint32_t ctx, uint32_t n, uint32_t mech,

@@ -77,6 +77,8 @@ unsigned long card_policy(struct card *c, uint32_t part, uint32_t ctx, uint32_t 
 /** card_make_roles() - CO and CU of an initialised partition, logged in to CTX_CO and CTX_CU */
 void card_make_roles(struct card *c, uint32_t part);
 
+/** card_run() - have the card work on a message, whose answer nobody looks at; ends it */
+unsigned long card_run(struct fwmsg *m, struct card *c, uint32_t part, uint32_t ctx);
 /** card_simple() - an operation without fields */
 unsigned long card_simple(struct card *c, uint32_t part, uint32_t ctx, uint32_t op);
 

@@ -50,27 +50,21 @@ static unsigned long export(struct card *c, uint64_t after, uint32_t limit, stru
 
 static unsigned long configure(struct card *c, uint32_t ctx, uint32_t mask, uint32_t flags)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_AUDIT_CONFIG, 0);
 	fwmsg_u32(&m, PCIEHSM_F_AUDIT_MASK, mask);
 	fwmsg_u32(&m, PCIEHSM_F_FLAGS, flags);
-	rv = fwmsg_run(&m, c->fw, 0, ctx);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, ctx);
 }
 
 static unsigned long truncate_log(struct card *c, uint64_t seq)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_AUDIT_TRUNCATE, 0);
 	fwmsg_u64(&m, PCIEHSM_F_SEQ, seq);
-	rv = fwmsg_run(&m, c->fw, 0, CTX_AU);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, CTX_AU);
 }
 
 static void info(struct card *c, uint64_t *first, uint64_t *last, uint32_t *flags)

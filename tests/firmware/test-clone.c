@@ -70,15 +70,12 @@ static unsigned long start(struct card *c, const struct bytes *in, uint32_t *cha
 
 static unsigned long accept_hello(struct card *c, uint32_t channel, const struct bytes *hello)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_CLONE_ACCEPT, 0);
 	fwmsg_u32(&m, PCIEHSM_F_CHANNEL, channel);
 	fwmsg_bytes(&m, PCIEHSM_F_HELLO, hello->p, hello->len);
-	rv = fwmsg_run(&m, c->fw, c->part, CTX_CO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, c->part, CTX_CO);
 }
 
 static struct link connect_cards(struct card *from, struct card *to)

@@ -429,14 +429,6 @@ static void note(bool ok)
 		atomic_fetch_add(&failures, 1);
 }
 
-static unsigned long in_thread(struct fwmsg *m, uint32_t part, uint32_t ctx)
-{
-	unsigned long rv = fwmsg_run(m, shared->fw, part, ctx);
-
-	fwmsg_free(m);
-	return rv;
-}
-
 static void *signer(void *arg)
 {
 	uint32_t ctx = (uint32_t)(uintptr_t)arg;
@@ -445,7 +437,7 @@ static void *signer(void *arg)
 
 	while (!atomic_load(&stop)) {
 		sign_message(&m, 2, CKM_ECDSA_SHA256);
-		rv = in_thread(&m, shared->part, ctx);
+		rv = card_run(&m, shared, shared->part, ctx);
 		if (rv == CKR_OK)
 			atomic_fetch_add(&signatures, 1);
 		else
@@ -490,10 +482,10 @@ static void *watcher(void *arg)
 		hsm_fw_partitions(shared->fw, list, 4);
 		hsm_fw_info(shared->fw, &info);
 		fwmsg_begin(&m, PCIEHSM_OP_PARTITION_INFO, 0);
-		rv = in_thread(&m, shared->part, ctx);
+		rv = card_run(&m, shared, shared->part, ctx);
 		note(rv == CKR_OK || rv == FWMSG_NO_ANSWER + HSM_FW_NO_PARTITION);
 		fwmsg_begin(&m, PCIEHSM_OP_DIGEST, 0);
-		rv = in_thread(&m, shared->part, ctx);
+		rv = card_run(&m, shared, shared->part, ctx);
 		note(rv == CKR_OK || rv == FWMSG_NO_ANSWER + HSM_FW_NO_PARTITION);
 		rv = card_login(shared, shared->part, ctx, PCIEHSM_ROLE_CU, CU_PIN);
 		note(rv == CKR_OK || rv == FWMSG_NO_ANSWER + HSM_FW_NO_PARTITION);
@@ -577,7 +569,7 @@ static void *updater(void *arg)
 		fwmsg_begin(&m, PCIEHSM_OP_CRYPT_UPDATE, 9);
 		fwmsg_u32(&m, PCIEHSM_F_FUNCTION, PCIEHSM_FN_DIGEST);
 		fwmsg_bytes(&m, PCIEHSM_F_DATA, "same", 4);
-		note(in_thread(&m, shared->part, CTX_CO) == CKR_OK);
+		note(card_run(&m, shared, shared->part, CTX_CO) == CKR_OK);
 	}
 	return NULL;
 }
@@ -593,7 +585,7 @@ static void test_same_operation_at_once(void **state)
 	fwmsg_begin(&m, PCIEHSM_OP_CRYPT_INIT, 9);
 	fwmsg_u32(&m, PCIEHSM_F_FUNCTION, PCIEHSM_FN_DIGEST);
 	fwmsg_u32(&m, PCIEHSM_F_MECHANISM, CKM_SHA256);
-	assert_ok(in_thread(&m, shared->part, CTX_CO));
+	assert_ok(card_run(&m, shared, shared->part, CTX_CO));
 	for (unsigned int i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, updater, NULL);
 	for (unsigned int i = 0; i < 3; i++)

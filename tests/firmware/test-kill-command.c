@@ -231,27 +231,21 @@ static unsigned long hsm_policy(struct card *c)
 
 static unsigned long delete_partition(struct card *c)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_PARTITION_DELETE, 0);
 	fwmsg_u32(&m, PCIEHSM_F_NUMBER, c->part);
-	rv = fwmsg_run(&m, c->fw, 0, CTX_SO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, CTX_SO);
 }
 
 static unsigned long resize(struct card *c)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_PARTITION_RESIZE, 0);
 	fwmsg_u32(&m, PCIEHSM_F_NUMBER, c->part);
 	fwmsg_u64(&m, PCIEHSM_F_SIZE, 1 << 20);
-	rv = fwmsg_run(&m, c->fw, 0, CTX_SO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, CTX_SO);
 }
 
 static unsigned long partition_init(struct card *c)
@@ -271,39 +265,30 @@ static unsigned long clear(struct card *c)
 
 static unsigned long collect(struct card *c)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_TOMBSTONES_COLLECT, 0);
 	fwmsg_bytes(&m, PCIEHSM_F_SERIALS, NULL, 0);
-	rv = fwmsg_run(&m, c->fw, c->part, CTX_CO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, c->part, CTX_CO);
 }
 
 static unsigned long audit_config(struct card *c)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_AUDIT_CONFIG, 0);
 	fwmsg_u32(&m, PCIEHSM_F_AUDIT_MASK, PCIEHSM_AUDIT_LOG_LOGIN);
 	fwmsg_u32(&m, PCIEHSM_F_FLAGS, PCIEHSM_AUDIT_HALT);
-	rv = fwmsg_run(&m, c->fw, 0, CTX_AU);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, CTX_AU);
 }
 
 static unsigned long audit_truncate(struct card *c)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_AUDIT_TRUNCATE, 0);
 	fwmsg_u64(&m, PCIEHSM_F_SEQ, 5);
-	rv = fwmsg_run(&m, c->fw, 0, CTX_AU);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, CTX_AU);
 }
 
 static const struct command commands[] = {

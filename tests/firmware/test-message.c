@@ -98,15 +98,12 @@ static void test_unknown_op(void **state)
 /* A message with the fields of a random request, made wrong in one way */
 static unsigned long random_with(void (*spoil)(struct fwmsg *m))
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_RANDOM, 0);
 	fwmsg_u32(&m, PCIEHSM_F_LEN, 20);
 	spoil(&m);
-	rv = fwmsg_run(&m, card->fw, card->part, CTX_CO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, card, card->part, CTX_CO);
 }
 
 static void nothing(struct fwmsg *m)
@@ -195,15 +192,12 @@ static void test_fields(void **state)
 
 static unsigned long find_with(const uint8_t *template, size_t len)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_OBJECT_FIND, 0);
 	fwmsg_bytes(&m, PCIEHSM_F_TEMPLATE, template, len);
 	fwmsg_u32(&m, PCIEHSM_F_LIMIT, 10);
-	rv = fwmsg_run(&m, card->fw, card->part, CTX_CO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, card, card->part, CTX_CO);
 }
 
 static void test_template(void **state)
@@ -227,15 +221,12 @@ static void test_template(void **state)
 
 static unsigned long init_with_label(const char *label, size_t len)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_HSM_INIT, 0);
 	fwmsg_bytes(&m, PCIEHSM_F_LABEL, label, len);
 	fwmsg_text(&m, PCIEHSM_F_PIN, "wrong-password");
-	rv = fwmsg_run(&m, card->fw, 0, CTX_SO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, card, 0, CTX_SO);
 }
 
 static void test_text(void **state)

@@ -15,14 +15,11 @@ static struct card *with_so(void)
 
 static unsigned long delete(struct card *c, uint32_t number)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_PARTITION_DELETE, 0);
 	fwmsg_u32(&m, PCIEHSM_F_NUMBER, number);
-	rv = fwmsg_run(&m, c->fw, 0, CTX_SO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, CTX_SO);
 }
 
 static void test_numbers(void **state)
@@ -180,15 +177,12 @@ static void test_policies(void **state)
 
 static unsigned long resize(struct card *c, uint64_t size)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_PARTITION_RESIZE, 0);
 	fwmsg_u32(&m, PCIEHSM_F_NUMBER, c->part);
 	fwmsg_u64(&m, PCIEHSM_F_SIZE, size);
-	rv = fwmsg_run(&m, c->fw, 0, CTX_SO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, 0, CTX_SO);
 }
 
 static void test_quota(void **state)

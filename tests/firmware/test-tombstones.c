@@ -16,16 +16,13 @@
 
 static unsigned long mark(struct card *c, uint32_t ctx, const char *serial, const uint64_t *seq)
 {
-	unsigned long rv;
 	struct fwmsg m;
 
 	fwmsg_begin(&m, PCIEHSM_OP_REPLICA_MARK, 0);
 	fwmsg_text(&m, PCIEHSM_F_SERIAL, serial);
 	if (seq)
 		fwmsg_u64(&m, PCIEHSM_F_SEQ, *seq);
-	rv = fwmsg_run(&m, c->fw, c->part, ctx);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, c->part, ctx);
 }
 
 static unsigned long mark_at(struct card *c, const char *serial, uint64_t seq)
@@ -183,7 +180,6 @@ static unsigned long domain(struct card *c, uint32_t n, uint64_t type, const cha
 			    const char *q, const char *g, const void *ec, size_t ec_len)
 {
 	uint8_t ouid[PCIEHSM_OUID_LEN];
-	unsigned long rv;
 	struct fwmsg m;
 
 	ouid_of(ouid, n);
@@ -202,9 +198,7 @@ static unsigned long domain(struct card *c, uint32_t n, uint64_t type, const cha
 	if (ec)
 		fwmsg_attr(&m, CKA_EC_PARAMS, ec, ec_len);
 	fwmsg_template_end(&m);
-	rv = fwmsg_run(&m, c->fw, c->part, CTX_CO);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, c->part, CTX_CO);
 }
 
 static void test_domain_parameters(void **state)
@@ -246,7 +240,6 @@ static unsigned long change(struct card *c, uint32_t ctx, uint32_t op, uint32_t 
 			    uint32_t type, bool value)
 {
 	uint8_t ouid[PCIEHSM_OUID_LEN];
-	unsigned long rv;
 	struct fwmsg m;
 
 	ouid_of(ouid, n);
@@ -261,9 +254,7 @@ static unsigned long change(struct card *c, uint32_t ctx, uint32_t op, uint32_t 
 		fwmsg_attr_bool(&m, CKA_TOKEN, false);
 	fwmsg_attr_bool(&m, type, value);
 	fwmsg_template_end(&m);
-	rv = fwmsg_run(&m, c->fw, c->part, ctx);
-	fwmsg_free(&m);
-	return rv;
+	return card_run(&m, c, c->part, ctx);
 }
 
 static void test_widening(void **state)
