@@ -210,6 +210,16 @@ def changed(words, option, value):
     return words
 
 
+def cancelled_at_domain(machine, words):
+    """Nobody answers at the terminal, with the domain left to ask for: status, what was said."""
+    at = words.index('--domain-file')
+    with Terminal([HAADM, *words[:at], *words[at + 2:]], env=machine.env) as terminal:
+        terminal.wait_for('Enter the cloning domain: ')
+        os.write(terminal.fd, b'\x04')
+        shown = ' '.join(terminal.finish().split())
+        return terminal.status, shown
+
+
 def test_status_when_something_was_done():
     """Statuses that say that nothing was done are for when nothing was."""
     machine = failed_group().copy('halfway')
@@ -218,23 +228,15 @@ def test_status_when_something_was_done():
     status, out, err = machine.run(*changed(words, '--popassword-file', machine.secret('short')))
     expect(f'a password that is too short ({out}{err})', status, FAILED)
     expect_in('the reason', ' '.join(err.split()), 'must have 8 to 255 characters')
-    # Nobody answers at the terminal, with the domain left to ask for.
-    at = words.index('--domain-file')
-    with Terminal([HAADM, *words[:at], *words[at + 2:]], env=machine.env) as terminal:
-        terminal.wait_for('Enter the cloning domain: ')
-        os.write(terminal.fd, b'\x04')
-        shown = ' '.join(terminal.finish().split())
-        # This run has not done anything yet.
-        expect(f'exit status ({shown})', terminal.status, CANCELLED)
-        expect_in('cancelled', shown, 'nothing was changed')
+    # This run has not done anything before it is cancelled, and the next one has.
+    status, shown = cancelled_at_domain(machine, words)
+    expect(f'exit status ({shown})', status, CANCELLED)
+    expect_in('cancelled', shown, 'nothing was changed')
     fresh = failed_group().copy('halfway-fresh')
-    with Terminal([HAADM, *words[:at], *words[at + 2:]], env=fresh.env) as terminal:
-        terminal.wait_for('Enter the cloning domain: ')
-        os.write(terminal.fd, b'\x04')
-        shown = ' '.join(terminal.finish().split())
-        expect(f'exit status ({shown})', terminal.status, FAILED)
-        expect_in('cancelled', shown, 'command cancelled before its end')
-        expect_in('what was done', shown, 'The same command goes on from there')
+    status, shown = cancelled_at_domain(fresh, words)
+    expect(f'exit status ({shown})', status, FAILED)
+    expect_in('cancelled', shown, 'command cancelled before its end')
+    expect_in('what was done', shown, 'The same command goes on from there')
     # Another domain is found when it is to be added.
     status, out, err = fresh.run(*changed(words, '--domain-file', fresh.secret('another domain')))
     expect(f'another domain ({out}{err})', status, FAILED)
